@@ -1,0 +1,194 @@
+package detect
+
+import (
+	"math"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/series"
+)
+
+// recoverBelow is the |score| under which a firing anomaly may end. Between it and 1 nothing changes: a value on the
+// edge of its band does not flap.
+const recoverBelow = 0.7
+
+// Rule is what a signal's configuration asks of an anomaly.
+type Rule struct {
+	Direction     series.Direction
+	MinAbsolute   float64 // smallest |value − expected|
+	MinRelative   float64 // smallest |value − expected| / |expected|
+	For           time.Duration
+	KeepFiringFor time.Duration
+	// LostAfter ends a firing anomaly whose series shows nothing any more; 0 means DefaultAbsentFor.
+	LostAfter time.Duration
+}
+
+// Phase is where an anomaly is in its life.
+type Phase uint8
+
+// The phases.
+const (
+	Inactive Phase = iota
+	Pending        // outside its context, but not for long enough
+	Firing
+)
+
+var phaseNames = [...]string{"inactive", "pending", "firing"}
+
+func (p Phase) String() string { return phaseNames[p] }
+
+// State is what one series remembers between points. The zero value is inactive.
+type State struct {
+	Phase    Phase
+	Dir      series.Direction // Up or Down while not inactive
+	StartsAt int64            // first point outside its context, unix milliseconds
+	LastBad  int64            // last point that kept it
+	Observed int64            // last observed point
+	Peak     float64          // largest |score| so far, signed
+}
+
+// Input is a judged point as the rule sees it.
+type Input struct {
+	T               int64
+	Missing         series.Missing
+	Known           bool // the baseline may be judged by
+	Value, Expected float64
+	Score           float64
+}
+
+// Event is a change that others must hear of.
+type Event struct {
+	Kind     Kind
+	Dir      series.Direction
+	StartsAt int64
+	EndsAt   int64 // of an End
+	Peak     float64
+}
+
+// Kind of an event.
+type Kind uint8
+
+// The kinds.
+const (
+	Begin Kind = iota + 1 // the anomaly fires
+	End                   // it is over
+)
+
+// Gate names what held an anomaly back, or what let it through.
+type Gate string
+
+// The gates, in the order in which they are asked.
+const (
+	GateMissing   Gate = "missing"
+	GateLearning  Gate = "learning"
+	GateScore     Gate = "inside_band"
+	GateDirection Gate = "direction"
+	GateAbsolute  Gate = "min_change_absolute"
+	GateRelative  Gate = "min_change_relative"
+	GateFor       Gate = "for"
+	GateOpen      Gate = "anomalous"
+)
+
+// Step judges the next point and returns at most two events: an anomaly may turn into its opposite at once. gate says
+// what decided.
+func (r *Rule) Step(s *State, in Input) (events []Event, gate Gate) {
+	if in.Missing != series.Observed {
+		return r.lost(s, in.T), GateMissing
+	}
+	s.Observed = in.T
+	dir, gate := r.side(in)
+	if s.Phase != Inactive && gate == GateOpen && dir != s.Dir { // the opposite
+		events = s.finish(in.T, events)
+	}
+	if s.Phase == Inactive {
+		if gate != GateOpen {
+			return events, gate
+		}
+		*s = State{Phase: Pending, Dir: dir, StartsAt: in.T, LastBad: in.T, Observed: in.T, Peak: in.Score}
+	} else if r.holds(s, in, gate) {
+		s.LastBad = in.T
+		if math.Abs(in.Score) > math.Abs(s.Peak) {
+			s.Peak = in.Score
+		}
+	} else if s.Phase == Pending || in.T-s.LastBad > r.KeepFiringFor.Milliseconds() {
+		return s.finish(in.T, events), gate
+	}
+	if s.Phase == Pending {
+		if in.T-s.StartsAt < r.For.Milliseconds() {
+			return events, GateFor
+		}
+		s.Phase = Firing
+		events = append(events, Event{Kind: Begin, Dir: s.Dir, StartsAt: s.StartsAt, Peak: s.Peak})
+	}
+	return events, gate
+}
+
+// Break ends what is open without waiting, as when the signal's definition changes.
+func (s *State) Break(t int64) []Event { return s.finish(t, nil) }
+
+// side returns the direction of a point that passes every gate but duration.
+func (r *Rule) side(in Input) (series.Direction, Gate) {
+	if !in.Known {
+		return series.Both, GateLearning
+	}
+	if math.Abs(in.Score) < 1 {
+		return series.Both, GateScore
+	}
+	dir := direction(in.Score)
+	if r.Direction != series.Both && r.Direction != dir {
+		return dir, GateDirection
+	}
+	// An innovation may point the other way than the deviation: back from an incident, say. The smallest change is
+	// asked of what people see, value against expectation.
+	change := math.Abs(in.Value - in.Expected)
+	if change < r.MinAbsolute {
+		return dir, GateAbsolute
+	}
+	if change < r.MinRelative*math.Abs(in.Expected) {
+		return dir, GateRelative
+	}
+	return dir, GateOpen
+}
+
+// holds tells whether an open anomaly goes on: pending ones need the full condition, firing ones only to stay away from
+// the middle.
+func (r *Rule) holds(s *State, in Input, gate Gate) bool {
+	if gate == GateOpen {
+		return true
+	}
+	if s.Phase != Firing || !in.Known {
+		return false
+	}
+	change := math.Abs(in.Value - in.Expected)
+	return math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
+		change >= recoverBelow*r.MinAbsolute && change >= recoverBelow*r.MinRelative*math.Abs(in.Expected)
+}
+
+// lost keeps an anomaly over a short silence. A pending one is dropped: nobody saw it last.
+func (r *Rule) lost(s *State, t int64) []Event {
+	after := r.LostAfter
+	if after == 0 {
+		after = DefaultAbsentFor
+	}
+	switch {
+	case s.Phase == Pending:
+		s.Phase = Inactive
+	case s.Phase == Firing && t-s.Observed >= after.Milliseconds():
+		return s.finish(t, nil)
+	}
+	return nil
+}
+
+func (s *State) finish(t int64, events []Event) []Event {
+	if s.Phase == Firing {
+		events = append(events, Event{Kind: End, Dir: s.Dir, StartsAt: s.StartsAt, EndsAt: t, Peak: s.Peak})
+	}
+	*s = State{Observed: s.Observed}
+	return events
+}
+
+func direction(score float64) series.Direction {
+	if score > 0 {
+		return series.Up
+	}
+	return series.Down
+}

@@ -1,0 +1,237 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
+)
+
+const dayMillis = 24 * hourMillis
+
+// Backfill fills history from the past: the same steps as live, with nobody told. It writes hourly summaries to the
+// ledger and values to blocks of the history store; Finish makes the models anew from all summaries there are. Doing
+// it again with the same points changes nothing.
+type Backfill struct {
+	ledger  *state.Ledger
+	dir     string // of the history store
+	keep    int64  // milliseconds of history that is kept
+	newest  int64  // what is older than newest − keep is learnt but not stored
+	scratch *Core
+	known   map[state.SeriesID]bool
+	closed  []Closed
+	logger  *slog.Logger
+
+	day    int64
+	block  *tsdb.BlockWriter
+	app    *appender
+	refs   map[*Series]*[4]storage.SeriesRef
+	grains map[*Series]float64
+
+	First, Last int64 // ticks taken
+	Points      int   // observed
+	Silent      int   // missing
+}
+
+// NewBackfill prepares to fill the history of the definitions. newest is the last instant that will come.
+func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, newest int64, defs []signal.Definition, logger *slog.Logger) (*Backfill, error) {
+	core, err := NewCore(defs)
+	if err != nil {
+		return nil, err
+	}
+	return &Backfill{
+		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, scratch: core, logger: logger,
+		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
+	}, nil
+}
+
+// Core gives the signals that inputs refer to.
+func (b *Backfill) Core() *Core { return b.scratch }
+
+// Step takes the next tick. Ticks come in the order of time.
+func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
+	if b.First == 0 {
+		b.First = t
+	}
+	b.Last = t
+	for _, in := range inputs {
+		if err := b.recall(in, t); err != nil {
+			return err
+		}
+	}
+	out := b.scratch.Step(t, inputs)
+	b.closed = append(b.closed, out.Closed...)
+	if len(b.closed) >= 20_000 {
+		if err := b.flushSummaries(); err != nil {
+			return err
+		}
+	}
+	if t < b.newest-b.keep {
+		return nil
+	}
+	return b.store(ctx, &out)
+}
+
+// recall gives a series that is met for the first time the history it has from before.
+func (b *Backfill) recall(in Input, t int64) error {
+	for _, o := range in.Observations {
+		if o.Point.Missing != series.Observed || in.Signal.find(o.Labels) != nil {
+			continue
+		}
+		sr := in.Signal.add(o.Labels)
+		err := b.ledger.View(func(tx *bbolt.Tx) error {
+			before, err := state.Summaries(tx, sr.ID, 0, int32(t/hourMillis))
+			if err == nil && len(before) > 0 {
+				sr.model.Refold(before)
+			}
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("read history of %s: %w", in.Signal.Def.Name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Backfill) store(ctx context.Context, out *Output) error {
+	if day := out.T / dayMillis; b.block == nil || day != b.day {
+		if err := b.flushBlock(ctx); err != nil {
+			return err
+		}
+		w, err := tsdb.NewBlockWriter(slog.New(slog.DiscardHandler), b.dir, 2*dayMillis)
+		if err != nil {
+			return fmt.Errorf("write history: %w", err)
+		}
+		b.day, b.block, b.app = day, w, &appender{Appender: w.Appender(ctx)}
+		clear(b.refs) // they belong to the block
+	}
+	for i := range out.Judged {
+		j := &out.Judged[i]
+		v := &j.Verdict
+		if v.Missing != series.Observed {
+			b.Silent++
+			continue
+		}
+		b.Points++
+		refs := b.refs[j.Series]
+		if refs == nil {
+			refs = new([4]storage.SeriesRef)
+			b.refs[j.Series] = refs
+		}
+		step := j.Signal.Def.Interval.Milliseconds()
+		if past := out.T % hourMillis; past >= hourMillis/2 && past < hourMillis/2+step || b.grains[j.Series] == 0 {
+			b.grains[j.Series] = grain(v.Lower, v.Upper, v.Center, historySteps)
+			if v.Known {
+				for k, x := range [...]float64{v.Center, v.Lower, v.Upper} {
+					b.app.put(&refs[k+1], out.T, roundTo(x, b.grains[j.Series]), func() labels.Labels { return j.labels(bands[k]) })
+				}
+			}
+		}
+		b.app.put(&refs[0], out.T, roundTo(v.Value, b.grains[j.Series]), func() labels.Labels { return j.labels(metricValue) })
+	}
+	return b.app.err
+}
+
+func (b *Backfill) flushBlock(ctx context.Context) error {
+	if b.block == nil {
+		return nil
+	}
+	w := b.block
+	b.block = nil
+	defer w.Close()
+	if err := b.app.Commit(); err != nil {
+		return fmt.Errorf("write history: %w", err)
+	}
+	if _, err := w.Flush(ctx); err != nil {
+		return fmt.Errorf("write history block: %w", err)
+	}
+	return nil
+}
+
+func (b *Backfill) flushSummaries() error {
+	err := b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, b.closed, b.known) })
+	if err != nil {
+		return fmt.Errorf("write summaries: %w", err)
+	}
+	b.closed = b.closed[:0]
+	return nil
+}
+
+// putClosed stores hours that became final, and the series they belong to where known does not have them yet.
+func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool) error {
+	for i := range closed {
+		c := &closed[i]
+		if !known[c.Series.ID] || c.Summary.Hour%24 == 0 { // and renew the time of the last sight once a day
+			k := state.Known{Signal: c.Signal.Def.Name, Identity: c.Signal.identity, Labels: c.Series.Labels.Map()}
+			if err := state.PutSeries(tx, c.Series.ID, k, c.Series.lastSeen); err != nil {
+				return err
+			}
+			known[c.Series.ID] = true
+		}
+		if err := state.PutSummary(tx, c.Series.ID, &c.Summary); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Finish writes what is left and merges what was learnt into core, the state of the instance.
+func (b *Backfill) Finish(ctx context.Context, core *Core) error {
+	if err := b.flushBlock(ctx); err != nil {
+		return err
+	}
+	if err := b.flushSummaries(); err != nil {
+		return err
+	}
+	for _, from := range b.scratch.signals {
+		to := core.byName[from.Def.Name]
+		if to == nil || to.identity != from.identity {
+			return fmt.Errorf("signal %s is not the one that was filled", from.Def.Name)
+		}
+		for _, sr := range from.series {
+			if err := b.merge(to, sr); err != nil {
+				return err
+			}
+		}
+		if to.absence.Last < from.absence.Last {
+			to.absence = from.absence
+			to.absence.Firing, to.absence.Silent = false, 0
+		}
+	}
+	return nil
+}
+
+// merge folds the whole history of a series anew. The recent course is that of whichever saw the later point.
+func (b *Backfill) merge(to *Signal, from *Series) error {
+	sr := to.find(from.Labels)
+	if sr == nil {
+		sr = to.add(from.Labels)
+	}
+	if sr.lastSeen < from.lastSeen {
+		sr.model.State = from.model.State
+		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
+		sr.absence.Firing, sr.absence.Silent = false, 0
+		sr.anomaly = detect.State{Observed: from.lastSeen} // nobody was told of what was open in the past
+	}
+	var history []baseline.Summary
+	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
+		history, err = state.Summaries(tx, sr.ID, 0, 1<<31-1)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("read history of %s: %w", to.Def.Name, err)
+	}
+	sr.model.Refold(history)
+	return nil
+}

@@ -1,0 +1,257 @@
+package pipeline
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/calendar"
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
+)
+
+// forgetAfter is how long a series may be unseen before its state is dropped.
+const forgetAfter = 30 * 24 * time.Hour
+
+// Core steps signals from tick to tick. It knows no clock and no store. It is not safe for concurrent use.
+type Core struct {
+	signals []*Signal
+	byName  map[string]*Signal
+}
+
+// Signal is a definition with the state of its series.
+type Signal struct {
+	Def      signal.Definition
+	Zone     *calendar.Zone
+	identity string
+	rule     detect.Rule
+	absence  detect.Absence // of the signal as a whole
+	series   []*Series      // sorted by key
+	byKey    map[string]*Series
+}
+
+// Series is one series of a signal.
+type Series struct {
+	Labels   series.Labels
+	ID       state.SeriesID
+	key      string
+	model    *baseline.Model
+	anomaly  detect.State
+	absence  detect.Absence
+	stepped  int64          // last tick
+	missing  series.Missing // of its last tick
+	lastSeen int64          // last observed point
+	verdict  baseline.Verdict
+	gate     detect.Gate
+}
+
+// Observation is what a tick brought of one series. Its point may be missing.
+type Observation struct {
+	Labels series.Labels
+	Point  series.Point
+}
+
+// Input is what a tick brought of one signal.
+type Input struct {
+	Signal       *Signal
+	Observations []Observation
+	// Otherwise is the reason of those series that the observations do not mention …
+	Otherwise series.Missing
+	// … unless they are to keep the one they had: a recording notes changes only.
+	KeepReasons bool
+}
+
+// Judged is a point with all that was decided on it.
+type Judged struct {
+	Signal  *Signal
+	Series  *Series
+	Verdict baseline.Verdict
+	Gate    detect.Gate
+	// Changed says that the reason for being missing is another than at the tick before.
+	Changed bool
+}
+
+// Occurrence is an event of one series, or of a signal as a whole when Series is nil.
+type Occurrence struct {
+	Signal  *Signal
+	Series  *Series
+	Absent  bool // else an anomaly
+	Event   detect.Event
+	Verdict baseline.Verdict
+}
+
+// Closed is an hour that became final.
+type Closed struct {
+	Signal  *Signal
+	Series  *Series
+	Summary baseline.Summary
+}
+
+// Output is what a tick came to.
+type Output struct {
+	T       int64
+	Judged  []Judged
+	Events  []Occurrence
+	Closed  []Closed
+	Dropped []*Series // unseen for too long
+}
+
+// NewCore builds the signals of a configuration without any state.
+func NewCore(defs []signal.Definition) (*Core, error) {
+	c := &Core{byName: map[string]*Signal{}}
+	for _, d := range defs {
+		zone, err := calendar.Load(d.Zone)
+		if err != nil {
+			return nil, fmt.Errorf("signal %s: %w", d.Name, err)
+		}
+		s := &Signal{
+			Def: d, Zone: zone, identity: d.Identity(), byKey: map[string]*Series{},
+			rule: detect.Rule{
+				Direction: d.Direction, MinAbsolute: d.MinChange.Absolute, MinRelative: d.MinChange.Relative,
+				For: d.For, KeepFiringFor: d.KeepFiringFor, LostAfter: d.AbsentFor,
+			},
+		}
+		c.signals = append(c.signals, s)
+		c.byName[d.Name] = s
+	}
+	return c, nil
+}
+
+// Signals returns the signals in the order of the configuration.
+func (c *Core) Signals() []*Signal { return c.signals }
+
+// Signal returns the signal of that name, nil when there is none.
+func (c *Core) Signal(name string) *Signal { return c.byName[name] }
+
+// Size counts the series.
+func (c *Core) Size() (n int) {
+	for _, s := range c.signals {
+		n += len(s.series)
+	}
+	return n
+}
+
+// Step takes what the tick t brought. Signals that are not mentioned were not due.
+func (c *Core) Step(t int64, inputs []Input) Output {
+	out := Output{T: t}
+	n := 0
+	for _, in := range inputs {
+		n += max(len(in.Observations), len(in.Signal.series))
+	}
+	out.Judged = make([]Judged, 0, n)
+	for _, in := range inputs {
+		in.Signal.step(t, in, &out)
+	}
+	return out
+}
+
+func (s *Signal) step(t int64, in Input, out *Output) {
+	for _, o := range in.Observations {
+		sr := s.find(o.Labels)
+		if sr == nil {
+			if o.Point.Missing != series.Observed {
+				continue // nothing was ever seen of it
+			}
+			sr = s.add(o.Labels)
+		}
+		if sr.stepped == t {
+			continue // the first one wins; the evaluation counted the other
+		}
+		o.Point.T = t
+		s.stepSeries(sr, o.Point, out)
+	}
+	var forgotten []*Series
+	for _, sr := range s.series {
+		if sr.stepped == t {
+			continue
+		}
+		if t-sr.lastSeen > forgetAfter.Milliseconds() {
+			forgotten = append(forgotten, sr)
+			continue
+		}
+		reason := in.Otherwise
+		if in.KeepReasons && sr.missing != series.Observed {
+			reason = sr.missing
+		}
+		s.stepSeries(sr, series.Point{T: t, Missing: reason}, out)
+	}
+	for _, sr := range forgotten {
+		s.drop(sr, t, out)
+	}
+	s.stepAbsence(t, out)
+}
+
+func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
+	v, closed := sr.model.Step(p)
+	if closed != nil {
+		out.Closed = append(out.Closed, Closed{s, sr, *closed})
+	}
+	events, gate := s.rule.Step(&sr.anomaly, detect.Input{
+		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score,
+	})
+	for _, e := range events {
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: v})
+	}
+	if s.Def.AbsentFor > 0 {
+		if e, ok := sr.absence.Step(s.Def.AbsentFor, s.Def.Interval, p.T, p.Missing); ok {
+			out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Absent: true, Event: e, Verdict: v})
+		}
+	}
+	if p.Missing == series.Observed {
+		sr.lastSeen = p.T
+	}
+	out.Judged = append(out.Judged, Judged{s, sr, v, gate, p.Missing != sr.missing})
+	sr.stepped, sr.missing, sr.verdict, sr.gate = p.T, p.Missing, v, gate
+}
+
+// stepAbsence watches the signal as a whole, unless each of its series is watched.
+func (s *Signal) stepAbsence(t int64, out *Output) {
+	if s.Def.AbsentFor > 0 || len(s.series) == 0 {
+		return
+	}
+	// One series that lives, or of which we cannot tell, speaks for the signal.
+	reason := s.series[0].missing
+	for _, sr := range s.series {
+		if sr.missing == series.Observed {
+			reason = series.Observed
+			break
+		}
+		if !sr.missing.SourceGone() {
+			reason = sr.missing
+		}
+	}
+	if e, ok := s.absence.Step(detect.DefaultAbsentFor, s.Def.Interval, t, reason); ok {
+		out.Events = append(out.Events, Occurrence{Signal: s, Absent: true, Event: e})
+	}
+}
+
+func (s *Signal) find(ls series.Labels) *Series { return s.byKey[ls.Key()] }
+
+func (s *Signal) add(ls series.Labels) *Series {
+	sr := &Series{
+		Labels: ls, key: ls.Key(), ID: state.IDOf(s.identity, ls),
+		model: baseline.New(s.Zone, s.Def.Interval),
+	}
+	s.byKey[sr.key] = sr
+	at, _ := slices.BinarySearchFunc(s.series, sr.key, func(a *Series, key string) int { return strings.Compare(a.key, key) })
+	s.series = slices.Insert(s.series, at, sr)
+	return sr
+}
+
+// drop forgets a series and ends what it had open.
+func (s *Signal) drop(sr *Series, t int64, out *Output) {
+	for _, e := range sr.anomaly.Break(t) {
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: sr.verdict})
+	}
+	if sr.absence.Firing {
+		e := detect.Event{Kind: detect.End, StartsAt: sr.absence.StartAt, EndsAt: t}
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Absent: true, Event: e, Verdict: sr.verdict})
+	}
+	delete(s.byKey, sr.key)
+	s.series = slices.DeleteFunc(s.series, func(x *Series) bool { return x == sr })
+	out.Dropped = append(out.Dropped, sr)
+}

@@ -1,0 +1,132 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+)
+
+// signalFixed and seriesFixed are the parts of the state that have a fixed size.
+type signalFixed struct{ Absence detect.Absence }
+
+type seriesFixed struct {
+	Model    baseline.State
+	Anomaly  detect.State
+	Absence  detect.Absence
+	Missing  series.Missing
+	LastSeen int64
+}
+
+// AppendBinary encodes the state of every series behind b. Equal states give equal bytes.
+func (c *Core) AppendBinary(b []byte) ([]byte, error) {
+	var err error
+	b = binary.AppendUvarint(b, uint64(len(c.signals)))
+	for _, s := range c.signals {
+		b = appendString(appendString(b, s.Def.Name), s.identity)
+		if b, err = binary.Append(b, binary.LittleEndian, signalFixed{s.absence}); err != nil {
+			return nil, err
+		}
+		b = binary.AppendUvarint(b, uint64(len(s.series)))
+		for _, sr := range s.series {
+			b = binary.AppendUvarint(b, uint64(len(sr.Labels)))
+			for _, l := range sr.Labels {
+				b = appendString(appendString(b, l.Name), l.Value)
+			}
+			f := seriesFixed{sr.model.State, sr.anomaly, sr.absence, sr.missing, sr.lastSeen}
+			if b, err = binary.Append(b, binary.LittleEndian, &f); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return b, nil
+}
+
+// UnmarshalBinary takes over the state of those signals that are still what they were. dropped names the others: their
+// definition changed, or they are gone.
+func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
+	d := &decoder{b: b}
+	for range d.uvarint() {
+		name, identity := d.string(), d.string()
+		var sf signalFixed
+		d.fixed(&sf)
+		s := c.byName[name]
+		if s != nil && s.identity != identity {
+			s = nil
+		}
+		if s == nil {
+			dropped = append(dropped, name)
+		} else {
+			s.absence = sf.Absence
+		}
+		for range d.uvarint() {
+			ls := make(series.Labels, d.uvarint())
+			for i := range ls {
+				ls[i] = series.Label{Name: d.string(), Value: d.string()}
+			}
+			var f seriesFixed
+			d.fixed(&f)
+			if d.err != nil {
+				return nil, d.err
+			}
+			if s == nil {
+				continue
+			}
+			sr := s.add(ls)
+			sr.model.State, sr.anomaly, sr.absence = f.Model, f.Anomaly, f.Absence
+			sr.missing, sr.lastSeen = f.Missing, f.LastSeen
+		}
+	}
+	if d.err == nil && len(d.b) > 0 {
+		d.err = fmt.Errorf("%d bytes too many", len(d.b))
+	}
+	if d.err != nil {
+		return nil, fmt.Errorf("decode state of models: %w", d.err)
+	}
+	return dropped, nil
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// decoder reads until the first error, which sticks.
+type decoder struct {
+	b   []byte
+	err error
+}
+
+var errCut = errors.New("cut short")
+
+func (d *decoder) uvarint() int {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 || v > uint64(len(d.b)) { // every counted thing takes at least a byte
+		d.b, d.err = nil, errors.Join(d.err, errCut)
+		return 0
+	}
+	d.b = d.b[n:]
+	return int(v)
+}
+
+func (d *decoder) string() string {
+	n := d.uvarint()
+	if n > len(d.b) {
+		d.b, d.err = nil, errors.Join(d.err, errCut)
+		return ""
+	}
+	s := string(d.b[:n])
+	d.b = d.b[n:]
+	return s
+}
+
+func (d *decoder) fixed(v any) {
+	n, err := binary.Decode(d.b, binary.LittleEndian, v)
+	if err != nil {
+		d.b, d.err = nil, errors.Join(d.err, errCut)
+		return
+	}
+	d.b = d.b[n:]
+}

@@ -1,0 +1,187 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/prometheus/prometheus/storage"
+
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/storage/promql"
+)
+
+// identityLabels are ours in alerts and results; a series' own of that name becomes exported_<name>.
+var identityLabels = []string{"alertname", "direction", "layer", "severity", "signal", "type"}
+
+// Evaluator gives the points of signals from the samples of a storage.
+type Evaluator struct {
+	Engine    *promql.Engine
+	Store     storage.Queryable
+	Intervals func() promql.Intervals
+
+	queries sync.Map // expression → *promql.Query
+}
+
+// Evaluated is what one signal's expression gave at a tick, or why it gave nothing.
+type Evaluated struct {
+	Input
+	Err        error
+	Duplicates int // series that differed in nothing but what a result drops
+}
+
+// At evaluates the signals at t, several at once.
+func (e *Evaluator) At(ctx context.Context, t int64, signals []*Signal) []Evaluated {
+	out := make([]Evaluated, len(signals))
+	intervals := e.Intervals()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(signals)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(signals) {
+					return
+				}
+				out[i] = e.one(ctx, t, signals[i], intervals)
+			}
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func (e *Evaluator) one(ctx context.Context, t int64, s *Signal, iv promql.Intervals) Evaluated {
+	ev := Evaluated{Input: Input{Signal: s, Otherwise: series.NoData}}
+	results, err := e.results(s, func(q *promql.Query) ([]promql.Result, error) { return e.Engine.Instant(ctx, e.Store, q, t, iv) })
+	if err != nil {
+		ev.Err = fmt.Errorf("signal %s: %w", s.Def.Name, err)
+		ev.Otherwise = series.QueryFailed
+		return ev
+	}
+	ev.Observations = make([]Observation, 0, len(results))
+	for _, r := range results {
+		ev.Observations = append(ev.Observations, Observation{r.Labels, r.Points[0]})
+	}
+	ev.Duplicates = dropDuplicates(&ev)
+	return ev
+}
+
+// Span evaluates a signal at from, from+interval, … up to to, and returns its series with their points. A tick that a
+// series does not mention is missing.
+func (e *Evaluator) Span(ctx context.Context, from, to int64, s *Signal) ([]promql.Result, error) {
+	step := s.Def.Interval.Milliseconds()
+	iv := e.Intervals()
+	return e.results(s, func(q *promql.Query) ([]promql.Result, error) {
+		return e.Engine.Range(ctx, e.Store, q, from, to, step, iv)
+	})
+}
+
+func (e *Evaluator) results(s *Signal, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
+	if s.Def.Ratio == nil {
+		return e.evalOne(s.Def.Expr, eval)
+	}
+	num, err := e.evalOne(s.Def.Ratio.Numerator, eval)
+	if err != nil {
+		return nil, err
+	}
+	den, err := e.evalOne(s.Def.Ratio.Denominator, eval)
+	if err != nil {
+		return nil, err
+	}
+	return divide(num, den), nil
+}
+
+func (e *Evaluator) evalOne(expr string, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
+	q, ok := e.queries.Load(expr)
+	if !ok {
+		parsed, err := e.Engine.Parse(expr)
+		if err != nil {
+			return nil, err
+		}
+		q, _ = e.queries.LoadOrStore(expr, parsed)
+	}
+	rs, err := eval(q.(*promql.Query))
+	for i := range rs {
+		rs[i].Labels = renameIdentity(rs[i].Labels)
+	}
+	return rs, err
+}
+
+// divide matches numerators and denominators by labels and time. A point needs both.
+func divide(num, den []promql.Result) []promql.Result {
+	byKey := make(map[string]promql.Result, len(num))
+	for _, r := range num {
+		byKey[r.Labels.Key()] = r
+	}
+	out := make([]promql.Result, 0, len(den))
+	for _, d := range den {
+		n, ok := byKey[d.Labels.Key()]
+		if !ok {
+			continue
+		}
+		r := promql.Result{Labels: d.Labels}
+		for i, j := 0, 0; i < len(n.Points) && j < len(d.Points); {
+			a, b := n.Points[i], d.Points[j]
+			switch {
+			case a.T < b.T:
+				i++
+			case a.T > b.T:
+				j++
+			default:
+				r.Points = append(r.Points, quotient(a, b))
+				i, j = i+1, j+1
+			}
+		}
+		if len(r.Points) > 0 {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func quotient(n, d series.Point) series.Point {
+	p := series.Point{T: d.T, Value: math.NaN()}
+	switch {
+	case n.Missing != series.Observed:
+		p.Missing = n.Missing
+	case d.Missing != series.Observed:
+		p.Missing = d.Missing
+	case d.Value == 0:
+		p.Missing = series.ZeroDenominator
+	default:
+		p.Value, p.Denominator = n.Value/d.Value, d.Value
+		if math.IsInf(p.Value, 0) {
+			p.Value, p.Denominator, p.Missing = math.NaN(), 0, series.NotANumber
+		}
+	}
+	return p
+}
+
+func renameIdentity(ls series.Labels) series.Labels {
+	for _, name := range identityLabels {
+		if v := ls.Get(name); v != "" {
+			ls = ls.With(name, "").With("exported_"+name, v)
+		}
+	}
+	return ls
+}
+
+// dropDuplicates keeps the first of several series with the same labels and counts the others.
+func dropDuplicates(ev *Evaluated) int {
+	seen := make(map[string]bool, len(ev.Observations))
+	before := len(ev.Observations)
+	ev.Observations = slices.DeleteFunc(ev.Observations, func(o Observation) bool {
+		k := o.Labels.Key()
+		if seen[k] {
+			return true
+		}
+		seen[k] = true
+		return false
+	})
+	return before - len(ev.Observations)
+}

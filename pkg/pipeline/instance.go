@@ -1,0 +1,392 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/storage"
+	"go.etcd.io/bbolt"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/storage/promql"
+	"github.com/baseliner/baseliner/pkg/storage/tsdb"
+)
+
+// Names of the ledger's records.
+const (
+	lastTickKey   = "last_tick"
+	historyKey    = "history_until"
+	identitiesKey = "identities"
+)
+
+// Herald takes the transitions of a tick into the tick's transaction.
+type Herald interface {
+	// Put keeps the transitions; those it knows already are ignored.
+	Put(tx *bbolt.Tx, now int64, ts []Transition) error
+	// Committed is called after the transaction; Put may have been called several times when it failed.
+	Committed()
+	// Firing calls f for every alert that has not been resolved.
+	Firing(f func(labels map[string]string, startsAt int64))
+}
+
+// Transition is the begin or the end of an alert.
+type Transition struct {
+	Words
+	Firing           bool
+	StartsAt, EndsAt int64 // unix milliseconds; EndsAt is 0 while it fires
+}
+
+// Options of an instance. Everything is required but the last block.
+type Options struct {
+	Dir     string // of the storage: snapshots
+	Ledger  *state.Ledger
+	Live    *tsdb.DB
+	History *tsdb.DB
+	Engine  *promql.Engine
+	Herald  Herald
+
+	Samples       storage.Queryable // what signals are evaluated on; Live by default
+	Recorder      storage.Appendable
+	Intervals     promql.Intervals
+	External      map[string]string // labels of every alert
+	Page          *url.URL          // of this instance's pages
+	SnapshotEvery time.Duration     // 15 minutes by default
+	HistoryKeep   time.Duration     // 60 days by default
+	Logger        *slog.Logger
+	Registerer    prometheus.Registerer
+}
+
+// Instance is a core with its stores. Tick, Reload and Snapshot are for one goroutine, the driver's; the views are for
+// any.
+type Instance struct {
+	o        Options
+	metrics  *metrics
+	eval     *Evaluator
+	recorder *Recorder
+	known    map[state.SeriesID]bool
+
+	mu   sync.RWMutex // guards core and what follows against readers
+	core *Core
+	last int64 // newest tick
+
+	snapshotAt int64
+	historyTo  int64 // hours before this one are in history
+	pruned     int64 // day of the last pruning
+	// What a failed commit left for the next one.
+	transitions []Transition
+	closed      []Closed
+	dropped     []*Series
+	failing     map[string]string // signal → last error, to log a change only
+
+	upSince, downSince int64 // the hole in our own samples, unix milliseconds
+}
+
+// Open recovers the state of the definitions from snapshot, recording and history.
+func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, error) {
+	if o.Samples == nil {
+		o.Samples = o.Live
+	}
+	if o.Recorder == nil {
+		o.Recorder = o.Live
+	}
+	if o.SnapshotEvery == 0 {
+		o.SnapshotEvery = 15 * time.Minute
+	}
+	if o.HistoryKeep == 0 {
+		o.HistoryKeep = 60 * 24 * time.Hour
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	in := &Instance{
+		o: o, metrics: newMetrics(o.Registerer), known: map[state.SeriesID]bool{}, failing: map[string]string{},
+		recorder: &Recorder{Store: o.Recorder},
+	}
+	in.eval = &Evaluator{Engine: o.Engine, Store: o.Samples, Intervals: func() promql.Intervals { return in.o.Intervals }}
+	core, err := NewCore(defs)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.recover(ctx, core); err != nil {
+		return nil, err
+	}
+	return in, nil
+}
+
+// LastTick returns the newest tick, 0 before the first.
+func (in *Instance) LastTick() int64 {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.last
+}
+
+// Down tells the instance that no samples came in between the two instants: what is missing there is our own fault and
+// not the source's.
+func (in *Instance) Down(since, until int64) { in.downSince, in.upSince = since, until }
+
+// Tick evaluates, judges and commits one instant. It returns an error only when nothing was committed.
+func (in *Instance) Tick(ctx context.Context, t int64) error {
+	ctx, span := otel.Tracer("baseliner").Start(ctx, "tick", trace.WithAttributes(attribute.Int64("tick_unix_milliseconds", t)))
+	defer span.End()
+	phase := in.stopwatch()
+
+	var signals []*Signal
+	for _, s := range in.core.signals {
+		if due(s, t) {
+			signals = append(signals, s)
+		}
+	}
+	evaluated := in.eval.At(ctx, t, signals)
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("tick %s: %w", clock(t), err) // half an evaluation is none
+	}
+	inputs := make([]Input, len(evaluated))
+	for i := range evaluated {
+		in.report(&evaluated[i])
+		in.ownUp(&evaluated[i].Input, t)
+		inputs[i] = evaluated[i].Input
+	}
+	phase("evaluate")
+
+	in.mu.Lock()
+	out := in.core.Step(t, inputs)
+	in.last = t
+	in.mu.Unlock()
+	phase("step")
+
+	// From here on the tick has happened. Without its record a restart will not know these points; the alerts are
+	// told all the same.
+	if err := in.recorder.Record(ctx, &out); err != nil {
+		in.metrics.commitErrors.WithLabelValues("live").Inc()
+		in.o.Logger.Error("tick was not recorded; a restart would not know its points", "tick", clock(t), "err", err)
+	}
+	phase("record")
+	err := in.commit(&out, t)
+	phase("commit")
+	in.count(&out)
+	in.housekeeping(ctx, t)
+	return err
+}
+
+// commit puts the tick into the ledger. What fails is kept for the next tick.
+func (in *Instance) commit(out *Output, lastTick int64) error {
+	in.collect(out)
+	err := in.o.Ledger.Update(func(tx *bbolt.Tx) error {
+		if err := putClosed(tx, in.closed, in.known); err != nil {
+			return err
+		}
+		for _, sr := range in.dropped {
+			if err := state.DropSeries(tx, sr.ID); err != nil {
+				return err
+			}
+		}
+		if err := in.o.Herald.Put(tx, out.T, in.transitions); err != nil {
+			return err
+		}
+		return state.PutTime(tx, lastTickKey, lastTick)
+	})
+	if err != nil {
+		clear(in.known) // it may name series that were rolled back
+		in.metrics.commitErrors.WithLabelValues("ledger").Inc()
+		return fmt.Errorf("commit tick %s: %w", clock(out.T), err)
+	}
+	in.o.Herald.Committed()
+	in.transitions, in.closed, in.dropped = nil, nil, nil
+	return nil
+}
+
+func (in *Instance) collect(out *Output) {
+	for i := range out.Events {
+		t := in.transition(&out.Events[i], out.T)
+		in.transitions = append(in.transitions, t)
+		firing := "resolved"
+		if t.Firing {
+			firing = "firing"
+		}
+		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
+		in.o.Logger.Info(t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clock(out.T))
+	}
+	in.closed = append(in.closed, out.Closed...)
+	in.dropped = append(in.dropped, out.Dropped...)
+}
+
+func (in *Instance) transition(o *Occurrence, t int64) Transition {
+	return Transition{
+		Words: Describe(o, t, in.o.External, in.o.Page), Firing: o.Event.Kind == detect.Begin,
+		StartsAt: o.Event.StartsAt, EndsAt: o.Event.EndsAt,
+	}
+}
+
+// report counts what an evaluation could not give and logs when that changes.
+func (in *Instance) report(ev *Evaluated) {
+	name := ev.Signal.Def.Name
+	if ev.Duplicates > 0 {
+		in.metrics.duplicates.Add(float64(ev.Duplicates))
+	}
+	text := ""
+	if ev.Err != nil {
+		text = ev.Err.Error()
+		in.metrics.failures.WithLabelValues(name).Inc()
+	}
+	if text == in.failing[name] {
+		return
+	}
+	in.failing[name] = text
+	if text != "" {
+		in.o.Logger.Warn("signal could not be evaluated; its series are missing until it can", "signal", name, "err", ev.Err)
+	} else {
+		in.o.Logger.Info("signal can be evaluated again", "signal", name)
+	}
+}
+
+// ownUp takes the blame for what is missing because we were not there to see it.
+func (in *Instance) ownUp(input *Input, t int64) {
+	if t <= in.downSince || t > in.upSince {
+		return
+	}
+	blame := func(m *series.Missing) {
+		if m.SourceGone() {
+			*m = series.Downtime
+		}
+	}
+	blame(&input.Otherwise)
+	for i := range input.Observations {
+		blame(&input.Observations[i].Point.Missing)
+	}
+}
+
+func (in *Instance) count(out *Output) {
+	in.metrics.ticks.Inc()
+	in.metrics.lastTick.Set(float64(out.T) / 1000)
+	var by [16]int
+	states := map[string]int{"learning": 0, "known": 0, "missing": 0}
+	for i := range out.Judged {
+		v := &out.Judged[i].Verdict
+		by[v.Missing&15]++
+		switch {
+		case v.Missing != series.Observed:
+			states["missing"]++
+		case v.Known:
+			states["known"]++
+		default:
+			states["learning"]++
+		}
+	}
+	for m, n := range by {
+		if n > 0 {
+			in.metrics.points.WithLabelValues(series.Missing(m).String()).Add(float64(n))
+		}
+	}
+	for s, n := range states {
+		in.metrics.series.WithLabelValues(s).Set(float64(n))
+	}
+}
+
+// Missed counts ticks that nobody evaluated.
+func (in *Instance) Missed(n int64, reason series.Missing) {
+	if n > 0 {
+		in.metrics.missed.WithLabelValues(reason.String()).Add(float64(n))
+		in.o.Logger.Warn("ticks were not evaluated; their points are missing", "ticks", n, "reason", reason.String())
+	}
+}
+
+// housekeeping is what a tick leaves for later; its failures cost no alert.
+func (in *Instance) housekeeping(ctx context.Context, t int64) {
+	if err := in.copyHistory(ctx, t); err != nil {
+		in.metrics.commitErrors.WithLabelValues("history").Inc()
+		in.o.Logger.Error("history was not written; the next tick tries again", "err", err)
+	}
+	if t-in.snapshotAt >= in.o.SnapshotEvery.Milliseconds() {
+		if err := in.Snapshot(); err != nil {
+			in.o.Logger.Error("snapshot was not written; a restart steps through more recorded points", "err", err)
+		}
+	}
+	if day := t / dayMillis; day != in.pruned {
+		in.pruned = day
+		if err := in.prune(t); err != nil {
+			in.o.Logger.Error("old summaries were not dropped; the ledger grows until they are", "err", err)
+		}
+	}
+}
+
+func (in *Instance) copyHistory(ctx context.Context, t int64) error {
+	final := (t - finalAfter) / hourMillis // first hour that is not complete
+	if in.historyTo == 0 {
+		in.historyTo = final
+	}
+	for ; in.historyTo < final; in.historyTo++ {
+		if err := CopyHour(ctx, in.o.Live, in.o.History, in.historyTo); err != nil {
+			return err
+		}
+		err := in.o.Ledger.Update(func(tx *bbolt.Tx) error { return state.PutTime(tx, historyKey, (in.historyTo+1)*hourMillis) })
+		if err != nil {
+			return err
+		}
+		in.metrics.history.Set(float64((in.historyTo + 1) * hourMillis / 1000))
+	}
+	return nil
+}
+
+// prune drops what history keeps no longer.
+func (in *Instance) prune(t int64) error {
+	before := int32((t - in.o.HistoryKeep.Milliseconds()) / hourMillis)
+	return in.o.Ledger.Update(func(tx *bbolt.Tx) error {
+		var errs []error
+		for _, s := range in.core.signals {
+			for _, sr := range s.series {
+				errs = append(errs, state.DropSummaries(tx, sr.ID, before))
+			}
+		}
+		return errors.Join(errs...)
+	})
+}
+
+// Snapshot saves the state of the models.
+func (in *Instance) Snapshot() error {
+	in.mu.RLock()
+	b, err := in.core.AppendBinary(nil)
+	in.mu.RUnlock()
+	if err == nil {
+		err = state.SaveSnapshot(in.o.Dir, in.last, b)
+	}
+	if err != nil {
+		in.metrics.snapshots.WithLabelValues("failed").Inc()
+		return err
+	}
+	in.snapshotAt = in.last
+	in.metrics.snapshots.WithLabelValues("written").Inc()
+	in.metrics.snapshotTime.Set(float64(in.last) / 1000)
+	ids := map[string]string{}
+	for _, s := range in.core.signals {
+		ids[s.Def.Name] = s.identity
+	}
+	text, err := json.Marshal(ids)
+	if err != nil {
+		return err
+	}
+	return in.o.Ledger.Update(func(tx *bbolt.Tx) error { return state.PutMeta(tx, identitiesKey, text) })
+}
+
+func (in *Instance) stopwatch() func(phase string) {
+	last := time.Now()
+	return func(phase string) {
+		now := time.Now()
+		in.metrics.duration.WithLabelValues(phase).Observe(now.Sub(last).Seconds())
+		last = now
+	}
+}
+
+func clock(t int64) string { return time.UnixMilli(t).UTC().Format(time.RFC3339) }

@@ -1,0 +1,220 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
+)
+
+// recover brings the core to the newest recorded tick: snapshot, then the points recorded after it. Without a snapshot
+// the models are folded from their summaries.
+func (in *Instance) recover(ctx context.Context, core *Core) error {
+	in.core = core
+	changed := map[string]bool{}
+	var lastTick int64
+	err := in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		lastTick, _ = state.Time(tx, lastTickKey)
+		to, _ := state.Time(tx, historyKey)
+		in.historyTo = to / hourMillis
+		return changedSince(tx, core, changed)
+	})
+	if err != nil {
+		return fmt.Errorf("read ledger: %w", err)
+	}
+	at, payload, found, damaged, err := state.LoadSnapshot(in.o.Dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range damaged {
+		in.metrics.snapshots.WithLabelValues("damaged").Inc()
+		in.o.Logger.Error("snapshot is damaged and was put aside", "err", d)
+	}
+	if found {
+		if _, err := core.UnmarshalBinary(payload); err != nil {
+			return err
+		}
+		in.snapshotAt = at
+	}
+	if !found {
+		// Two hours of recording give the recent course back; what is older is in the summaries.
+		at = max(lastTick-2*hourMillis, 0)
+	}
+	refolded, err := in.refold(func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 })
+	if err != nil {
+		return err
+	}
+	in.last = max(at, 0)
+	replayed := 0
+	err = Replay(ctx, in.o.Live, core, at, changed, func(out Output) error {
+		replayed++
+		in.last = out.T
+		if len(out.Events) == 0 && len(out.Closed) == 0 && out.T <= lastTick {
+			return nil
+		}
+		return in.commit(&out, max(out.T, lastTick))
+	})
+	if err != nil {
+		return err
+	}
+	in.last = max(in.last, lastTick)
+	if err := in.resolveOrphans(); err != nil {
+		return err
+	}
+	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clock(in.last))
+	return in.Snapshot()
+}
+
+// changedSince names the signals whose recorded points belong to another definition.
+func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
+	text := state.Meta(tx, identitiesKey)
+	if text == nil {
+		return nil
+	}
+	before := map[string]string{}
+	if err := json.Unmarshal(text, &before); err != nil {
+		return fmt.Errorf("decode identities: %w", err)
+	}
+	for _, s := range core.signals {
+		if id, ok := before[s.Def.Name]; ok && id != s.identity {
+			changed[s.Def.Name] = true
+		}
+	}
+	return nil
+}
+
+// refold makes the models that want it from the summaries of the ledger, and adds the series the core does not know.
+func (in *Instance) refold(wants func(*Signal, *Series) bool) (n int, err error) {
+	byIdentity := map[string]*Signal{}
+	for _, s := range in.core.signals {
+		byIdentity[s.identity] = s
+	}
+	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		return state.EachSeries(tx, func(id state.SeriesID, k state.Known, lastSeen int64) error {
+			in.known[id] = true
+			s := byIdentity[k.Identity]
+			if s == nil {
+				return nil
+			}
+			sr := s.find(series.FromMap(k.Labels))
+			if sr != nil && !wants(s, sr) {
+				return nil
+			}
+			history, err := state.Summaries(tx, id, 0, 1<<31-1)
+			if err != nil || len(history) == 0 {
+				return err
+			}
+			if sr == nil {
+				sr = s.add(series.FromMap(k.Labels))
+				sr.missing = series.Downtime
+			}
+			n++
+			sr.model.Refold(history)
+			sr.remember(history, lastSeen)
+			return nil
+		})
+	})
+	if err != nil {
+		return n, fmt.Errorf("read history: %w", err)
+	}
+	return n, nil
+}
+
+// remember dates a series that is known from its summaries alone.
+func (sr *Series) remember(history []baseline.Summary, lastSeen int64) {
+	first, last := history[0].At(), history[len(history)-1].At()
+	sr.lastSeen = max(sr.lastSeen, lastSeen, last)
+	if sr.absence.First == 0 {
+		sr.absence.First, sr.absence.Last = first, sr.lastSeen
+	}
+}
+
+// resolveOrphans ends the alerts that nothing holds up any more: their signal was removed or redefined.
+func (in *Instance) resolveOrphans() error {
+	type episode struct {
+		labels string
+		start  int64
+	}
+	held := map[episode]bool{}
+	hold := func(o Occurrence, start int64) {
+		held[episode{series.FromMap(identity(&o, in.o.External)).Key(), start}] = true
+	}
+	for _, s := range in.core.signals {
+		if s.absence.Firing {
+			hold(Occurrence{Signal: s, Absent: true}, s.absence.StartAt)
+		}
+		for _, sr := range s.series {
+			if sr.anomaly.Phase == detect.Firing {
+				o := Occurrence{Signal: s, Series: sr}
+				o.Event.Dir = sr.anomaly.Dir
+				hold(o, sr.anomaly.StartsAt)
+			}
+			if sr.absence.Firing {
+				hold(Occurrence{Signal: s, Series: sr, Absent: true}, sr.absence.StartAt)
+			}
+		}
+	}
+	in.o.Herald.Firing(func(labels map[string]string, startsAt int64) {
+		if held[episode{series.FromMap(labels).Key(), startsAt}] {
+			return
+		}
+		a := map[string]string{
+			"summary":     labels["alertname"] + ": no longer watched",
+			"description": "The signal " + labels["signal"] + " was removed, or redefined and learns anew. Nobody checks whether this is over.",
+		}
+		in.transitions = append(in.transitions, Transition{
+			Words: Words{Labels: maps.Clone(labels), Annotations: a}, StartsAt: startsAt, EndsAt: max(in.last, startsAt),
+		})
+	})
+	if len(in.transitions) == 0 {
+		return nil
+	}
+	return in.commit(&Output{T: in.last}, in.last)
+}
+
+// Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
+// from the history they have.
+func (in *Instance) Reload(defs []signal.Definition, external map[string]string) error {
+	core, err := NewCore(defs)
+	if err != nil {
+		return err
+	}
+	b, err := in.core.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	if _, err := core.UnmarshalBinary(b); err != nil {
+		return err
+	}
+	in.mu.Lock()
+	in.core, in.o.External = core, external
+	in.mu.Unlock()
+	in.recorder.refs = nil // they belong to the old series
+	if _, err := in.refold(func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 }); err != nil {
+		return err
+	}
+	if err := in.resolveOrphans(); err != nil {
+		return err
+	}
+	return in.Snapshot()
+}
+
+// Core gives the state to those who change it between ticks: backfill.
+func (in *Instance) Core() *Core { return in.core }
+
+// Resume moves the clock of the instance forward to a tick that another source has filled.
+func (in *Instance) Resume(t int64) error {
+	if t <= in.last {
+		return nil
+	}
+	in.last = t
+	return in.o.Ledger.Update(func(tx *bbolt.Tx) error { return state.PutTime(tx, lastTickKey, t) })
+}

@@ -1,0 +1,62 @@
+package signal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/series"
+)
+
+// Definition is one signal of the configuration, validated and with its defaults applied.
+type Definition struct {
+	Name          string
+	Layer         series.Layer
+	Expr          string // PromQL; empty when Ratio is set
+	Ratio         *Ratio
+	Unit          string
+	Direction     series.Direction
+	MinChange     MinChange
+	For           time.Duration
+	KeepFiringFor time.Duration
+	Interval      time.Duration // how often it is evaluated; a multiple of nothing, at least one second
+	Window        time.Duration // trailing window of the value; 0 means it does not overlap with its neighbours
+	Zone          string        // IANA name
+	Kind          string        // auto, gauge, count or ratio
+	AbsentFor     time.Duration // of each series; 0 watches only the signal as a whole
+	Severity      string        // critical, warning or info
+	Alert         string        // alertname
+	Team          string
+	RunbookURL    string
+	Labels        map[string]string // added to alerts
+	Annotations   map[string]string // added to alerts
+	ValuePerUnit  *Money
+}
+
+// Ratio is a quotient judged on its raw parts. Both expressions return the same label sets.
+type Ratio struct{ Numerator, Denominator string }
+
+// MinChange is the smallest deviation from the expectation worth anybody's time; both must be exceeded.
+type MinChange struct {
+	Absolute float64 // in the signal's unit
+	Relative float64 // of the expectation: 0.1 is 10 %
+}
+
+// Money is what one unit is worth.
+type Money struct {
+	Amount   float64
+	Currency string // ISO 4217
+}
+
+// Identity is the part of the state key that configuration decides: a signal whose expression, window, kind, interval
+// or zone changes learns anew, one whose severity or text changes keeps what it knows.
+func (d *Definition) Identity() string {
+	h := sha256.New()
+	num, den := "", ""
+	if d.Ratio != nil {
+		num, den = d.Ratio.Numerator, d.Ratio.Denominator
+	}
+	fmt.Fprintf(h, "%q %q %q %q %d %d %q %q", d.Name, d.Expr, num, den, d.Window, d.Interval, d.Kind, d.Zone)
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}

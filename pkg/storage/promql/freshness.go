@@ -1,0 +1,276 @@
+package promql
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/baseliner/baseliner/pkg/series"
+)
+
+// Intervals tells how far apart the samples of a series come.
+type Intervals struct {
+	Default time.Duration            // when nothing better is known
+	ByJob   map[string]time.Duration // of scraped jobs
+}
+
+// bornWithin is how far back a selector without data is asked whether it ever had any.
+const bornWithin = int64(48 * time.Hour / time.Millisecond)
+
+// judge applies the freshness rule to every point: silence is missing, not zero and not "as before". PromQL gives a
+// rate minutes after its counter died and repeats a gauge for the whole lookback; such a value is no observation. A
+// point counts only if, for every selector it depends on, one of the series behind it
+//
+//   - has a sample at most two intervals old (an offset taken into account) that is no staleness marker, and
+//   - has no hole of more than two intervals inside the range of the selector.
+//
+// The series behind a result are those that do not contradict its labels. A side of "or" that never had data is no
+// reason to doubt the other: sum(errors) or vector(0) is zero until the first error.
+func (w *witness) judge(need requirement, results []Result, from, to int64, intervals Intervals) {
+	f := &freshness{witness: w, from: from, to: to}
+	for _, s := range w.selections {
+		f.sources = append(f.sources, newSource(s, intervals))
+	}
+	cursors := make([]int, len(results))
+	for {
+		t := int64(math.MaxInt64) // the next tick that any result has
+		for i, r := range results {
+			if c := cursors[i]; c < len(r.Points) {
+				t = min(t, r.Points[c].T)
+			}
+		}
+		if t == math.MaxInt64 {
+			return
+		}
+		f.moveTo(t)
+		for i, r := range results {
+			c := cursors[i]
+			if c == len(r.Points) || r.Points[c].T != t {
+				continue
+			}
+			cursors[i]++
+			p := &r.Points[c]
+			p.Missing = f.check(need, r.Labels)
+			if p.Missing == series.Observed && (math.IsNaN(p.Value) || math.IsInf(p.Value, 0)) {
+				p.Missing = series.NotANumber
+			}
+			if p.Missing != series.Observed {
+				p.Value = math.NaN()
+			}
+		}
+	}
+}
+
+type freshness struct {
+	witness  *witness
+	from, to int64
+	t        int64
+	sources  []*source
+}
+
+// source is one selector at the tick under judgement.
+type source struct {
+	*selection
+	inputs []input
+	bornAt int64 // when its data began; 0 while nobody asked
+	sound  int64 // the last tick at which every input was found observed
+	asked  int64 // the last tick at which that was found out
+}
+
+// input is one series of a selector with a cursor into its samples.
+type input struct {
+	*inputs
+	interval int64
+	next     int   // first sample not yet passed
+	run      int64 // begin of the stretch without holes that holds the last passed sample
+}
+
+func newSource(s *selection, intervals Intervals) *source {
+	src := &source{selection: s, inputs: make([]input, len(s.series))}
+	for i, in := range s.series {
+		src.inputs[i] = input{inputs: in, interval: intervals.of(in).Milliseconds()}
+	}
+	return src
+}
+
+// of prefers what the configuration says of the job, then what the samples show.
+func (iv Intervals) of(in *inputs) time.Duration {
+	if d, ok := iv.ByJob[in.labels.Get("job")]; ok {
+		return d
+	}
+	if len(in.times) < 2 {
+		return iv.Default
+	}
+	gaps := make([]int64, 0, len(in.times)-1)
+	for i := 1; i < len(in.times); i++ {
+		gaps = append(gaps, in.times[i].t()-in.times[i-1].t())
+	}
+	slices.Sort(gaps)
+	return time.Duration(gaps[len(gaps)/2]) * time.Millisecond
+}
+
+func (f *freshness) moveTo(t int64) {
+	f.t = t
+	for _, s := range f.sources {
+		ref := f.reference(s)
+		for i := range s.inputs {
+			s.inputs[i].moveTo(ref)
+		}
+	}
+}
+
+// reference is the instant that a selector is asked about: the tick, or what its offset makes of it.
+func (f *freshness) reference(s *source) int64 { return f.t - (f.to - s.end) }
+
+func (in *input) moveTo(ref int64) {
+	for in.next < len(in.times) && in.times[in.next].t() <= ref {
+		m := in.times[in.next]
+		in.next++
+		if m.stale() {
+			continue
+		}
+		if last, ok := in.lastBefore(in.next - 1); !ok || m.t()-last > 2*in.interval {
+			in.run = m.t()
+		}
+	}
+}
+
+// lastBefore returns the newest true sample before index i.
+func (in *input) lastBefore(i int) (int64, bool) {
+	for i--; i >= 0; i-- {
+		if !in.times[i].stale() {
+			return in.times[i].t(), true
+		}
+	}
+	return 0, false
+}
+
+func (in *input) state(ref, window int64) series.Missing {
+	if in.next == 0 {
+		return series.Stale
+	}
+	last := in.times[in.next-1]
+	if last.stale() || ref-last.t() > 2*in.interval {
+		return series.Stale
+	}
+	if window > 0 && in.run > ref-window+2*in.interval {
+		return series.Gap
+	}
+	return series.Observed
+}
+
+func (f *freshness) check(need requirement, ls series.Labels) series.Missing {
+	switch need.kind {
+	case leaf:
+		return f.checkLeaf(need, ls)
+	case all:
+		for _, r := range need.of {
+			if m := f.check(r, ls); m != series.Observed {
+				return m
+			}
+		}
+	case either:
+		verdict := series.Observed
+		for _, r := range need.of {
+			if r.kind == nothing || !f.born(r) {
+				continue
+			}
+			if verdict = f.check(r, ls); verdict == series.Observed {
+				return verdict
+			}
+		}
+		return verdict
+	}
+	return series.Observed
+}
+
+func (f *freshness) checkLeaf(need requirement, ls series.Labels) series.Missing {
+	if need.selector >= len(f.sources) {
+		return series.Stale // the engine did not read it: it cannot vouch for anything
+	}
+	s := f.sources[need.selector]
+	ref := f.reference(s)
+	if s.asked != f.t { // in healthy times every input is fresh, and nobody needs to know which one belongs to whom
+		s.asked = f.t
+		if len(s.inputs) > 0 && !slices.ContainsFunc(s.inputs, func(in input) bool { return in.state(ref, need.window) != series.Observed }) {
+			s.sound = f.t
+		}
+	}
+	if s.sound == f.t {
+		return series.Observed
+	}
+	best, related := series.Stale, false
+	for i := range s.inputs {
+		in := &s.inputs[i]
+		if !compatible(in.labels, ls) {
+			continue
+		}
+		related = true
+		if m := in.state(ref, need.window); m == series.Observed {
+			return m
+		} else if m == series.Gap {
+			best = m
+		}
+	}
+	if related {
+		return best
+	}
+	for i := range s.inputs { // relabelled beyond recognition: any fresh input will do
+		if m := s.inputs[i].state(ref, need.window); m == series.Observed {
+			return m
+		} else if m == series.Gap {
+			best = m
+		}
+	}
+	return best
+}
+
+// compatible reports whether a series may have contributed to a result: no label contradicts it.
+func compatible(in labels.Labels, ls series.Labels) bool {
+	for _, l := range ls {
+		if v := in.Get(l.Name); v != "" && v != l.Value {
+			return false
+		}
+	}
+	return true
+}
+
+// born reports whether any selector of the requirement had data before the tick.
+func (f *freshness) born(need requirement) bool {
+	if need.kind != leaf {
+		return slices.ContainsFunc(need.of, f.born)
+	}
+	if need.selector >= len(f.sources) {
+		return false
+	}
+	s := f.sources[need.selector]
+	if s.bornAt == 0 {
+		s.bornAt = f.firstSample(s)
+	}
+	return s.bornAt <= f.reference(s)
+}
+
+func (f *freshness) firstSample(s *source) int64 {
+	first := int64(math.MaxInt64)
+	for i := range s.inputs {
+		if times := s.inputs[i].times; len(times) > 0 {
+			first = min(first, times[0].t())
+		}
+	}
+	start := s.end - (f.to - f.from)
+	q, err := f.witness.Queryable.Querier(start-bornWithin, start)
+	if err != nil {
+		return min(first, start) // cannot tell: assume that it was, which only makes the rule stricter
+	}
+	defer q.Close()
+	set := q.Select(context.Background(), false, nil, s.matchers...)
+	for set.Next() {
+		if set.At().Iterator(nil).Next() != 0 {
+			return start - bornWithin
+		}
+	}
+	return first
+}
