@@ -1,0 +1,254 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/alertmanager/dispatch"
+
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+)
+
+func fullEnv() func(string) (string, bool) {
+	return env("CLUSTER", "eu1", "HOOK", "https://hooks.example/T0PS3CRET", "MAX", "12")
+}
+
+func loadFull(t *testing.T) *Config {
+	t.Helper()
+	cfg, err := Load("testdata/good/full.yml", Options{LookupEnv: fullEnv()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func loadString(text string) (*Config, error) {
+	return LoadBytes("test.yml", []byte(text), Options{LookupEnv: env("SET", "7")})
+}
+
+func equal[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s\ngot:  %+v\nwant: %+v", what, got, want)
+	}
+}
+
+func TestFull(t *testing.T) {
+	cfg := loadFull(t)
+	equal(t, "global", cfg.Global, Global{
+		EvaluationInterval: 30 * time.Second,
+		EvaluationDelay:    10 * time.Second,
+		Lookback:           2 * time.Minute,
+		Timezone:           "Europe/Berlin",
+		ExternalLabels:     map[string]string{"cluster": "eu1", "tier": "1"},
+	})
+	equal(t, "limits", cfg.Limits, Limits{Future: 5 * time.Minute})
+	equal(t, "engine", cfg.Engine, Engine{
+		Live:    Store{Retention: 72 * time.Hour, MaxBytes: 128 << 20},
+		History: Store{Retention: 90 * 24 * time.Hour, MaxBytes: 1 << 30},
+	})
+	if len(cfg.Signals) != 3 {
+		t.Fatalf("signals: %+v", cfg.Signals)
+	}
+	latency := signal.Definition{
+		Name:          "checkout_latency_p95",
+		Layer:         series.Application,
+		Expr:          `histogram_quantile(0.95, sum by (le) (rate(http_request_duration_seconds_bucket{route=~"/checkout$"}[5m])))`,
+		Unit:          "seconds",
+		Direction:     series.Up,
+		MinChange:     signal.MinChange{Absolute: 0.05, Relative: 0.1},
+		For:           2 * time.Minute,
+		KeepFiringFor: 5 * time.Minute,
+		Interval:      15 * time.Second,
+		Lookback:      time.Minute,
+		Zone:          "America/New_York",
+		Kind:          "gauge",
+		AbsentFor:     10 * time.Minute,
+		Severity:      "critical",
+		Alert:         "CheckoutSlow",
+		Team:          "shop",
+		RunbookURL:    "https://runbooks.example/checkout",
+		Labels:        map[string]string{"service": "checkout"},
+		Annotations:   map[string]string{"summary": "{{ $value }} of ${TOTAL}"},
+	}
+	equal(t, "first signal", cfg.Signals[0], latency)
+	equal(t, "second signal", cfg.Signals[1], signal.Definition{
+		Name:      "conversion",
+		Layer:     series.Business,
+		Ratio:     &signal.Ratio{Numerator: "sum(increase(orders_total[5m]))", Denominator: "sum(increase(checkouts_total[5m]))"},
+		Direction: series.Down,
+		Interval:  30 * time.Second,
+		Window:    5 * time.Minute,
+		Zone:      "Europe/Berlin",
+		Kind:      "auto",
+		Severity:  "warning",
+		Alert:     "conversion",
+	})
+	merged := latency
+	merged.Name, merged.Severity = "cart_latency_p95", "info"
+	equal(t, "signal from a merge key", cfg.Signals[2], merged)
+
+	equal(t, "scrape intervals", cfg.ScrapeIntervals(), map[string]time.Duration{
+		"shop": 15 * time.Second, "files": time.Minute, "web": 15 * time.Second, "names": 15 * time.Second, "pods": 15 * time.Second,
+	})
+	jobs, err := cfg.Scrape.GetScrapeConfigs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	shop := jobs[0]
+	equal(t, "scrape timeout", time.Duration(shop.ScrapeTimeout), 5*time.Second)
+	equal(t, "limit lifted by 0", shop.SampleLimit, 0)
+	equal(t, "limit of the job", jobs[1].SampleLimit, 10)
+	equal(t, "limit by default", shop.LabelLimit, 40)
+	equal(t, "path beside the file", shop.HTTPClientConfig.BasicAuth.PasswordFile, "testdata/good/secret.txt")
+	equal(t, "regexp untouched", shop.RelabelConfigs[0].Regex.String(), "(.*):${PORT}")
+	equal(t, "external labels of scraping", cfg.Scrape.GlobalConfig.ExternalLabels.Get("cluster"), "eu1")
+
+	hook := cfg.Alerting.Receivers[0].Webhooks[0]
+	equal(t, "url", hook.URL.Reveal(), "https://hooks.example/T0PS3CRET")
+	equal(t, "send_resolved", hook.SendResolved, false)
+	equal(t, "number from the environment", hook.MaxAlerts, 12)
+	equal(t, "timeout", hook.Timeout, 3*time.Second)
+	equal(t, "HTTP options", hook.HTTP.TLSConfig.InsecureSkipVerify, true)
+	equal(t, "credentials file", hook.HTTP.Authorization.CredentialsFile, "testdata/good/secret.txt")
+	second := cfg.Alerting.Receivers[0].Webhooks[1]
+	equal(t, "url_file", second.URLFile, "testdata/good/hook.txt")
+	equal(t, "send_resolved by default", second.SendResolved, true)
+	equal(t, "timeout by default", second.Timeout, 10*time.Second)
+	equal(t, "redirects by default", second.HTTP.FollowRedirects, true)
+
+	tree := dispatch.NewRoute(cfg.Alerting.Route, nil)
+	equal(t, "group_wait", tree.RouteOpts.GroupWait, 10*time.Second)
+	equal(t, "repeat_interval by default", tree.RouteOpts.RepeatInterval, 4*time.Hour)
+	equal(t, "receiver of a child", tree.Routes[0].RouteOpts.Receiver, "quiet")
+	equal(t, "tracing", cfg.Tracing.SamplingFraction, 0.1)
+	equal(t, "files", cfg.Files(), []string{"testdata/good/hook.txt", "testdata/good/secret.txt"})
+}
+
+// TestEmpty loads files that say nothing: everything has a default.
+func TestEmpty(t *testing.T) {
+	for _, text := range []string{"", "\n\n", "# nothing\n", "---\n", "null\n", "{}", "\ufeff", "global:\nsignals:\nalerting:\n", "signals: []\r\n"} {
+		cfg, err := loadString(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		equal(t, "global", cfg.Global, Global{
+			EvaluationInterval: time.Minute,
+			EvaluationDelay:    30 * time.Second,
+			Lookback:           5 * time.Minute,
+			Timezone:           "UTC",
+		})
+		equal(t, "future", cfg.Limits.Future, 10*time.Minute)
+		equal(t, "engine", cfg.Engine, Engine{Live: Store{48 * time.Hour, 96 << 20}, History: Store{60 * 24 * time.Hour, 96 << 20}})
+		g := cfg.Scrape.GlobalConfig
+		equal(t, "limits of scraping",
+			[]int{int(g.SampleLimit), int(g.BodySizeLimit), int(g.LabelLimit), int(g.LabelNameLengthLimit), int(g.LabelValueLengthLimit)},
+			[]int{50_000, 16 << 20, 40, 256, 4096})
+		if cfg.Alerting.Route != nil || cfg.Tracing != nil || len(cfg.Signals) != 0 || len(cfg.ScrapeIntervals()) != 0 {
+			t.Errorf("%q: not empty: %+v", text, cfg)
+		}
+	}
+}
+
+func TestEncodings(t *testing.T) {
+	cfg, err := loadString("\ufeffglobal:\r\n  timezone: Europe/Paris\r\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "zone", cfg.Global.Timezone, "Europe/Paris")
+}
+
+func TestEnv(t *testing.T) {
+	check := func(in, want string) {
+		t.Helper()
+		cfg, err := loadString(fmt.Sprintf("signals: [{name: a, layer: business, expr: up, unit: %s}]", in))
+		if err != nil {
+			t.Errorf("%s: %v", in, err)
+			return
+		}
+		if got := cfg.Signals[0].Unit; got != want {
+			t.Errorf("%s: got %q, want %q", in, got, want)
+		}
+	}
+	check(`'${SET}'`, "7")
+	check(`'a${SET}b${SET}'`, "a7b7")
+	check(`'$${SET}'`, "${SET}")
+	check(`'$$$$'`, "$$")
+	check(`'$SET ${set} ${1} $ ${'`, "$SET ${set} ${1} $ ${")
+	check(`'$$${SET}'`, "$7")
+}
+
+// TestSchemaIsDocumented holds the manual to the structs: whoever adds a key writes it down.
+func TestSchemaIsDocumented(t *testing.T) {
+	b, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := allKeys(reflect.TypeFor[fileSchema]())
+	if len(keys) < 60 {
+		t.Fatalf("only %d keys found", len(keys))
+	}
+	for _, key := range keys {
+		if !bytes.Contains(b, []byte("`"+key+"`")) && !bytes.Contains(b, []byte("."+key+"`")) {
+			t.Errorf("docs/configuration.md does not mention `%s`", key)
+		}
+	}
+}
+
+// TestExamples loads what people start from.
+func TestExamples(t *testing.T) {
+	files, err := filepath.Glob("../../config/*.yml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	for _, file := range files {
+		cfg, err := Load(file, Options{LookupEnv: env()})
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if len(cfg.Signals) == 0 || len(cfg.ScrapeIntervals()) == 0 {
+			t.Errorf("%s watches nothing", file)
+		}
+	}
+}
+
+func TestHashIsStable(t *testing.T) {
+	equal(t, "hash", loadFull(t).Hash(), loadFull(t).Hash())
+	a, err := loadString("limits: {future: 1m}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := loadString("limits: {future: 2m}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Hash() == b.Hash() {
+		t.Error("two texts, one hash")
+	}
+}
+
+func TestLinesAreSorted(t *testing.T) {
+	_, err := Load("testdata/bad/notyet.yml", Options{LookupEnv: env()})
+	errs, ok := errors.AsType[*Errors](err)
+	if !ok {
+		t.Fatalf("%T", err)
+	}
+	if !slices.IsSortedFunc(errs.Problems, func(a, b Problem) int { return a.Line - b.Line }) {
+		t.Error("problems are not sorted by line")
+	}
+	for _, p := range errs.Problems {
+		if p.Line == 0 || p.Key == "" || p.Cause == "" {
+			t.Errorf("incomplete: %+v", p)
+		}
+	}
+}

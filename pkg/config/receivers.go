@@ -1,0 +1,134 @@
+package config
+
+import (
+	"net/url"
+	"reflect"
+	"regexp"
+	"strings"
+	"time"
+
+	commonconfig "github.com/prometheus/common/config"
+	yamlv2 "go.yaml.in/yaml/v2"
+	"go.yaml.in/yaml/v3"
+)
+
+// Receiver is somebody who hears of alerts.
+type Receiver struct {
+	Name     string
+	Webhooks []Webhook
+}
+
+// Webhook is one place to which a receiver's notifications are posted. Exactly one of URL and URLFile is set.
+type Webhook struct {
+	URL          Secret
+	URLFile      string // absolute or relative to the working directory
+	SendResolved bool
+	MaxAlerts    int           // in one message; 0 is no limit
+	Timeout      time.Duration // of one attempt
+	HTTP         commonconfig.HTTPClientConfig
+}
+
+const webhookTimeout = 10 * time.Second
+
+// Alertmanager quotes the receiver's name for regular expressions in the key of a group; these characters need no quotes.
+var receiverName = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+
+// receivers returns the names that are defined.
+func (l *loader) receivers(list []receiverSchema) []string {
+	var names []string
+	first := map[string]int{}
+	for i := range list {
+		r, path := &list[i], index("alerting.receivers", i)
+		if !l.isMapping(path) {
+			continue
+		}
+		switch line, again := first[r.Name]; {
+		case r.Name == "":
+			l.fail(path+".name", "", "is missing")
+		case !receiverName.MatchString(r.Name):
+			l.fail(path+".name", "", "%q would be escaped in notifications: use letters, digits, _ and -", r.Name)
+		case again:
+			l.fail(path+".name", "", "receiver %q is already defined in line %d", r.Name, line)
+		}
+		if _, ok := first[r.Name]; !ok {
+			first[r.Name] = l.line(path + ".name")
+		}
+		names = append(names, r.Name)
+		receiver := Receiver{Name: r.Name}
+		for j := range r.Webhooks {
+			if at := index(path+".webhook_configs", j); l.isMapping(at) {
+				receiver.Webhooks = append(receiver.Webhooks, l.webhook(at, &r.Webhooks[j]))
+			}
+		}
+		l.cfg.Alerting.Receivers = append(l.cfg.Alerting.Receivers, receiver)
+	}
+	return names
+}
+
+func (l *loader) webhook(path string, s *webhookSchema) Webhook {
+	w := Webhook{URL: s.URL, SendResolved: true, MaxAlerts: s.MaxAlerts, Timeout: webhookTimeout}
+	switch {
+	case s.URL == "" && s.URLFile == "":
+		l.fail(path, "set url or url_file", "nowhere to send to")
+	case s.URL != "" && s.URLFile != "":
+		l.fail(path+".url_file", "keep one of the two", "set beside url")
+	case s.URL != "":
+		l.address(path+".url", s.URL.Reveal())
+	default:
+		w.URLFile = commonconfig.JoinDir(l.dir, s.URLFile)
+		// That the file exists is checked with all the others.
+		if b, err := readFile(w.URLFile, maxReferenced); err == nil {
+			l.address(path+".url_file", strings.TrimSpace(string(b)))
+		}
+	}
+	if l.has(path + ".send_resolved") {
+		w.SendResolved = s.SendResolved
+	}
+	if s.MaxAlerts < 0 {
+		l.fail(path+".max_alerts", "0 is no limit", "%d is negative", s.MaxAlerts)
+	}
+	if l.has(path + ".timeout") {
+		w.Timeout = s.Timeout
+		l.between(path+".timeout", s.Timeout, 100*time.Millisecond, 10*time.Minute)
+	}
+	own := keysOf(reflect.TypeFor[webhookSchema]())
+	if http := l.httpClient(path, s.HTTP, own); http != nil {
+		w.HTTP = *http
+	}
+	return w
+}
+
+// address checks a URL without ever showing it.
+func (l *loader) address(path, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil:
+		l.fail(path, "", "is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		l.fail(path, "", "does not begin with http:// or https://")
+	case u.Hostname() == "":
+		l.fail(path, "", "names no host")
+	}
+}
+
+// httpClient decodes Prometheus' HTTP client options, which stand beside keys of ours. It returns nil when they are
+// refused.
+func (l *loader) httpClient(path string, n *yaml.Node, own []string) *commonconfig.HTTPClientConfig {
+	cfg := commonconfig.DefaultHTTPClientConfig
+	if n == nil {
+		return &cfg
+	}
+	before := len(l.errs.Problems)
+	block{
+		node: n, path: path, known: append(own, allKeys(reflect.TypeFor[commonconfig.HTTPClientConfig]())...),
+		load: func(text []byte) error {
+			cfg = commonconfig.HTTPClientConfig{}
+			return yamlv2.UnmarshalStrict(text, &cfg)
+		},
+	}.check(l.errs)
+	if len(l.errs.Problems) > before {
+		return nil
+	}
+	cfg.SetDirectory(l.dir)
+	return &cfg
+}
