@@ -1,0 +1,127 @@
+package ingest
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+)
+
+// DefaultFuture is how far ahead of our clock a sample may be.
+const DefaultFuture = 10 * time.Minute
+
+// DefaultFloor is the earliest time a sample may have. A machine whose clock was never set believes in 1970.
+var DefaultFloor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// GuardOptions configure a Guard. The zero value of a field is its default.
+type GuardOptions struct {
+	Future     time.Duration         // allowance for clocks ahead of ours; DefaultFuture
+	Floor      time.Time             // DefaultFloor
+	Now        func() time.Time      // time.Now
+	Registerer prometheus.Registerer // nil: the counters are registered nowhere
+}
+
+// Guard stands in front of a store. A single sample from next year would make a TSDB refuse everything that comes after
+// it, and a first one from 1970 would make it begin there: such samples are refused here, alone, with an error that
+// scraping and remote-write take as the fault of the sample and not of the batch around it.
+//
+// It is safe for concurrent use if the store is.
+type Guard struct {
+	next     storage.AppendableV2
+	now      func() time.Time
+	future   time.Duration
+	floor    int64
+	accepted prometheus.Counter
+	rejected map[Reason]prometheus.Counter
+}
+
+var _ storage.AppendableV2 = (*Guard)(nil)
+
+// NewGuard returns a guard in front of next.
+func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
+	if o.Future == 0 {
+		o.Future = DefaultFuture
+	}
+	if o.Floor.IsZero() {
+		o.Floor = DefaultFloor
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	factory := promauto.With(o.Registerer)
+	g := &Guard{
+		next:   next,
+		now:    o.Now,
+		future: o.Future,
+		floor:  o.Floor.UnixMilli(),
+		accepted: factory.NewCounter(prometheus.CounterOpts{
+			Name: "baseliner_ingest_samples_total",
+			Help: "Samples written to the live store.",
+		}),
+		rejected: make(map[Reason]prometheus.Counter, len(reasons)),
+	}
+	rejected := factory.NewCounterVec(prometheus.CounterOpts{
+		Name: "baseliner_ingest_rejected_samples_total",
+		Help: "Samples refused by the live store or the guard in front of it, by reason.",
+	}, []string{"reason"})
+	for _, r := range reasons {
+		g.rejected[r] = rejected.WithLabelValues(string(r))
+	}
+	return g
+}
+
+// AppenderV2 implements storage.AppendableV2. What counts as the future is decided now, for the whole life of the
+// appender: it is meant for one scrape or one request.
+func (g *Guard) AppenderV2(ctx context.Context) storage.AppenderV2 {
+	return &appender{
+		AppenderV2: g.next.AppenderV2(ctx),
+		guard:      g,
+		ceiling:    g.now().Add(g.future).UnixMilli(),
+	}
+}
+
+// appender is one transaction. Like every appender it belongs to one goroutine.
+type appender struct {
+	storage.AppenderV2
+	guard   *Guard
+	ceiling int64
+	pending int // appended, not yet committed
+}
+
+// Append implements storage.AppenderV2.
+func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
+	switch {
+	case t > a.ceiling:
+		a.guard.rejected[TooFarInFuture].Inc()
+		return 0, storage.ErrOutOfBounds
+	case t < a.guard.floor:
+		a.guard.rejected[TooFarInPast].Inc()
+		return 0, storage.ErrOutOfBounds
+	}
+	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
+	reason := ReasonOf(err)
+	if reason == "" {
+		a.pending++
+		return ref, err
+	}
+	a.guard.rejected[reason].Inc()
+	if reason == TooOld {
+		// The scrape loop gives up a whole scrape for an error it does not know, and this one it does not.
+		return 0, storage.ErrOutOfBounds
+	}
+	return ref, err
+}
+
+// Commit implements storage.AppenderTransaction. Samples count as accepted once it succeeded.
+func (a *appender) Commit() error {
+	if err := a.AppenderV2.Commit(); err != nil {
+		return err
+	}
+	a.guard.accepted.Add(float64(a.pending))
+	a.pending = 0
+	return nil
+}
