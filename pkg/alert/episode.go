@@ -1,0 +1,49 @@
+package alert
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/prometheus/common/model"
+)
+
+// Transition is the begin or the end of an episode. Times are unix milliseconds.
+type Transition struct {
+	Firing       bool              `json:"firing"`
+	Labels       map[string]string `json:"labels"`
+	Annotations  map[string]string `json:"annotations"`
+	GeneratorURL string            `json:"generatorURL,omitempty"`
+	StartsAt     int64             `json:"startsAt"`
+	EndsAt       int64             `json:"endsAt,omitempty"` // 0 while it fires
+}
+
+// ID is the hash of fingerprint, begin and state: the same transition found again has the same id.
+func (t *Transition) ID() string {
+	state := "resolved"
+	if t.Firing {
+		state = "firing"
+	}
+	h := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", Fingerprint(t.Labels), t.StartsAt, state))
+	return hex.EncodeToString(h[:16])
+}
+
+// Fingerprint is Alertmanager's: sixteen hexadecimal digits over the sorted labels.
+func Fingerprint(labels map[string]string) string { return labelSet(labels).Fingerprint().String() }
+
+func labelSet(labels map[string]string) model.LabelSet {
+	ls := make(model.LabelSet, len(labels))
+	for n, v := range labels {
+		ls[model.LabelName(n)] = model.LabelValue(v)
+	}
+	return ls
+}
+
+// Episode is one alert from its begin to its end.
+type Episode struct {
+	Transition
+	Fingerprint string `json:"fingerprint"`
+}
+
+// key identifies an episode: an alert that fires again is another one.
+func (t *Transition) key() string { return fmt.Sprintf("%s/%d", Fingerprint(t.Labels), t.StartsAt) }

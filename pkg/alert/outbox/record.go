@@ -1,0 +1,171 @@
+// Package outbox keeps on disk what must not be lost on the way to a receiver: transitions until they are grouped, the
+// state of the grouping, deliveries until they are accepted, and what was given up. Its functions work inside the
+// caller's transaction, so that a tick and its alerts are kept together or not at all.
+package outbox
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/alert"
+)
+
+var (
+	bucketKnown      = []byte("alert_transitions") // id → time: told once, never again
+	bucketQueue      = []byte("alert_queue")       // sequence → transition that the grouping has not seen
+	bucketEpisodes   = []byte("alert_episodes")    // key → episode
+	bucketGroups     = []byte("alert_groups")      // id → group
+	bucketDeliveries = []byte("alert_deliveries")  // sequence → delivery
+	bucketDead       = []byte("alert_dead_letters")
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Prepare creates what is missing.
+func Prepare(tx *bbolt.Tx) error {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketDead} {
+		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
+			return fmt.Errorf("prepare outbox: %w", err)
+		}
+	}
+	return nil
+}
+
+// Damaged is called for a record that cannot be read; it is passed over.
+type Damaged func(bucket string, key []byte, err error)
+
+// put stores a record with its checksum.
+func put(b *bbolt.Bucket, key []byte, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("encode outbox record: %w", err)
+	}
+	return b.Put(key, binary.BigEndian.AppendUint32(text, crc32.Checksum(text, castagnoli)))
+}
+
+func get(record []byte, v any) error {
+	n := len(record) - 4
+	if n < 0 {
+		return errors.New("cut short")
+	}
+	if crc32.Checksum(record[:n], castagnoli) != binary.BigEndian.Uint32(record[n:]) {
+		return errors.New("checksum does not match")
+	}
+	return json.Unmarshal(record[:n], v)
+}
+
+// each reads the records of a bucket in the order of their keys.
+func each[T any](b *bbolt.Bucket, name string, damaged Damaged, f func(key []byte, v *T) error) error {
+	return b.ForEach(func(k, record []byte) error {
+		v := new(T)
+		if err := get(record, v); err != nil {
+			damaged(name, k, err)
+			return nil
+		}
+		return f(k, v)
+	})
+}
+
+func sequence(b *bbolt.Bucket) ([]byte, error) {
+	n, err := b.NextSequence()
+	return binary.BigEndian.AppendUint64(nil, n), err
+}
+
+// PutTransitions keeps the transitions that are not known yet, and remembers them.
+func PutTransitions(tx *bbolt.Tx, now int64, ts []alert.Transition) error {
+	known, queue := tx.Bucket(bucketKnown), tx.Bucket(bucketQueue)
+	for i := range ts {
+		id := []byte(ts[i].ID())
+		if known.Get(id) != nil {
+			continue
+		}
+		if err := known.Put(id, binary.BigEndian.AppendUint64(nil, uint64(now))); err != nil {
+			return err
+		}
+		seq, err := sequence(queue)
+		if err != nil {
+			return err
+		}
+		if err := put(queue, seq, &ts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Queued returns the transitions that the grouping has not seen, oldest first.
+func Queued(tx *bbolt.Tx, damaged Damaged) (ts []alert.Transition, err error) {
+	err = each(tx.Bucket(bucketQueue), "queue", damaged, func(_ []byte, t *alert.Transition) error {
+		ts = append(ts, *t)
+		return nil
+	})
+	return ts, err
+}
+
+// Taken empties the queue: the grouping has seen it, in this transaction.
+func Taken(tx *bbolt.Tx) error {
+	c := tx.Bucket(bucketQueue).Cursor()
+	for k, _ := c.First(); k != nil; k, _ = c.First() {
+		if err := c.Delete(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ForgetTransitions drops the memory of transitions told before the instant.
+func ForgetTransitions(tx *bbolt.Tx, before int64) error {
+	b := tx.Bucket(bucketKnown)
+	var old [][]byte
+	_ = b.ForEach(func(k, v []byte) error { // never fails: the function does not
+		if len(v) == 8 && int64(binary.BigEndian.Uint64(v)) < before {
+			old = append(old, append([]byte(nil), k...))
+		}
+		return nil
+	})
+	for _, k := range old {
+		if err := b.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SaveMachine stores what changed in the machine. Clean it once the transaction is committed.
+func SaveMachine(tx *bbolt.Tx, m *alert.Machine) error {
+	save := func(bucket []byte, key string, v any, gone bool) error {
+		b := tx.Bucket(bucket)
+		if gone {
+			return b.Delete([]byte(key))
+		}
+		return put(b, []byte(key), v)
+	}
+	return m.Delta(
+		func(key string, e *alert.Episode) error { return save(bucketEpisodes, key, e, e == nil) },
+		func(id string, g *alert.Group) error { return save(bucketGroups, id, g, g == nil) },
+	)
+}
+
+// LoadMachine reads what SaveMachine stored.
+func LoadMachine(tx *bbolt.Tx, damaged Damaged) (map[string]*alert.Episode, map[string]*alert.Group, error) {
+	episodes, groups := map[string]*alert.Episode{}, map[string]*alert.Group{}
+	err := errors.Join(
+		each(tx.Bucket(bucketEpisodes), "episodes", damaged, func(k []byte, e *alert.Episode) error {
+			episodes[string(k)] = e
+			return nil
+		}),
+		each(tx.Bucket(bucketGroups), "groups", damaged, func(k []byte, g *alert.Group) error {
+			if g.Members == nil {
+				g.Members = map[string]bool{}
+			}
+			groups[string(k)] = g
+			return nil
+		}),
+	)
+	return episodes, groups, err
+}

@@ -1,0 +1,99 @@
+// Package webhook speaks Alertmanager's webhook: its payload of version 4, byte for byte, and the post that carries it.
+package webhook
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"time"
+
+	amwebhook "github.com/prometheus/alertmanager/notify/webhook"
+	"github.com/prometheus/alertmanager/template"
+
+	"github.com/baseliner/baseliner/pkg/alert"
+)
+
+// PayloadOptions shape the payload of one receiver.
+type PayloadOptions struct {
+	ExternalURL  string
+	MaxAlerts    int  // 0 is no limit
+	SendResolved bool // without it, alerts that ended are left out
+}
+
+// Encode gives the body of a notification; ok is false when nothing is left to say.
+func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err error) {
+	alerts := make(template.Alerts, 0, len(n.Alerts))
+	for i := range n.Alerts {
+		if e := &n.Alerts[i]; e.Firing || o.SendResolved {
+			alerts = append(alerts, convert(e))
+		}
+	}
+	if len(alerts) == 0 {
+		return nil, false, nil
+	}
+	status := "resolved"
+	if len(alerts.Firing()) > 0 {
+		status = "firing"
+	}
+	truncated := 0
+	if o.MaxAlerts > 0 && len(alerts) > o.MaxAlerts {
+		truncated = len(alerts) - o.MaxAlerts
+		alerts = alerts[:o.MaxAlerts]
+	}
+	m := amwebhook.Message{
+		Data: &template.Data{
+			Receiver:           regexp.QuoteMeta(n.Receiver), // as Alertmanager does
+			Status:             status,
+			Alerts:             alerts,
+			NotificationReason: n.Reason,
+			GroupLabels:        kv(n.GroupLabels),
+			CommonLabels:       common(alerts, func(a *template.Alert) template.KV { return a.Labels }),
+			CommonAnnotations:  common(alerts, func(a *template.Alert) template.KV { return a.Annotations }),
+			RouteLabels:        kv(n.RouteLabels),
+			ExternalURL:        o.ExternalURL,
+		},
+		Version:         "4",
+		GroupKey:        n.GroupKey,
+		TruncatedAlerts: uint64(truncated),
+	}
+	var b bytes.Buffer
+	if err := json.NewEncoder(&b).Encode(m); err != nil {
+		return nil, false, fmt.Errorf("encode notification of %s: %w", n.GroupKey, err)
+	}
+	return b.Bytes(), true, nil
+}
+
+func convert(e *alert.Episode) template.Alert {
+	a := template.Alert{
+		Status: "firing", Labels: kv(e.Labels), Annotations: kv(e.Annotations),
+		StartsAt: time.UnixMilli(e.StartsAt).UTC(), GeneratorURL: e.GeneratorURL, Fingerprint: e.Fingerprint,
+	}
+	if !e.Firing {
+		a.Status, a.EndsAt = "resolved", time.UnixMilli(e.EndsAt).UTC()
+	}
+	return a
+}
+
+// kv is never nil: receivers expect {} and not null.
+func kv(m map[string]string) template.KV {
+	out := make(template.KV, len(m))
+	for n, v := range m {
+		out[n] = v
+	}
+	return out
+}
+
+// common is what all alerts of the message agree on.
+func common(alerts template.Alerts, of func(*template.Alert) template.KV) template.KV {
+	out := kv(of(&alerts[0]))
+	for i := range alerts[1:] {
+		other := of(&alerts[i+1])
+		for n, v := range out {
+			if o, ok := other[n]; !ok || o != v {
+				delete(out, n)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,160 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	commonconfig "github.com/prometheus/common/config"
+)
+
+const (
+	defaultTimeout   = 10 * time.Second
+	responseRead     = 64 << 10 // bytes of an answer that are read, so that the connection can be used again
+	responseLog      = 512      // bytes of an answer that a person gets to see
+	longestRetryWait = time.Hour
+)
+
+// SenderOptions are where and how to post.
+type SenderOptions struct {
+	URL     string
+	URLFile string // read before each post, instead of URL
+	Timeout time.Duration
+	HTTP    commonconfig.HTTPClientConfig
+	Agent   string // User-Agent
+}
+
+// Sender posts bodies to one receiver. It is safe for concurrent use.
+type Sender struct {
+	o      SenderOptions
+	client *http.Client
+}
+
+// Class of a failure, for metrics.
+type Class string
+
+// The classes.
+const (
+	ClassClient    Class = "clientError"
+	ClassServer    Class = "serverError"
+	ClassAuth      Class = "authError"
+	ClassRateLimit Class = "rateLimited"
+	ClassRedirect  Class = "redirect"
+	ClassTimeout   Class = "contextDeadlineExceeded"
+	ClassCanceled  Class = "contextCanceled"
+	ClassOther     Class = "other"
+)
+
+// Failure is a post that was not accepted. It never shows the URL, which may hold a secret.
+type Failure struct {
+	Class      Class
+	Status     int           // of the answer; 0 when there was none
+	RetryAfter time.Duration // what the receiver asked for; 0 for nothing
+	Err        error
+}
+
+func (f *Failure) Error() string { return f.Err.Error() }
+func (f *Failure) Unwrap() error { return f.Err }
+
+// NewSender prepares a client. Redirects are failures unless the configuration follows them.
+func NewSender(name string, o SenderOptions) (*Sender, error) {
+	if o.Timeout == 0 {
+		o.Timeout = defaultTimeout
+	}
+	c, err := commonconfig.NewClientFromConfig(o.HTTP, name)
+	if err != nil {
+		return nil, fmt.Errorf("http client of receiver %s: %w", name, err)
+	}
+	return &Sender{o, c}, nil
+}
+
+// Send posts a body once. Any error is a *Failure.
+func (s *Sender) Send(ctx context.Context, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	target := s.o.URL
+	if s.o.URLFile != "" {
+		b, err := os.ReadFile(s.o.URLFile)
+		if err != nil {
+			return &Failure{Class: ClassOther, Err: fmt.Errorf("read url_file: %w", err)}
+		}
+		target = strings.TrimSpace(string(b))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return &Failure{Class: ClassOther, Err: errors.New("post: the url is not one")} // the error would show it
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", s.o.Agent)
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return &Failure{Class: classOf(err), Err: fmt.Errorf("post: %w", withoutURL(err))}
+	}
+	defer resp.Body.Close()
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, responseRead)) // the status has decided already
+	if resp.StatusCode/100 == 2 {
+		return nil
+	}
+	text := strings.TrimSpace(string(answer[:min(len(answer), responseLog)]))
+	return &Failure{
+		Class: classOfStatus(resp.StatusCode), Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
+		Err: fmt.Errorf("post: receiver answered %s: %q", resp.Status, text),
+	}
+}
+
+func classOfStatus(code int) Class {
+	switch {
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return ClassAuth
+	case code == http.StatusTooManyRequests:
+		return ClassRateLimit
+	case code >= 500:
+		return ClassServer
+	case code >= 400:
+		return ClassClient
+	}
+	return ClassRedirect
+}
+
+func classOf(err error) Class {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(err, context.Canceled):
+		return ClassCanceled
+	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return ClassTimeout
+	}
+	return ClassOther
+}
+
+// withoutURL strips what net/http wraps around an error: method and address.
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// retryAfter reads seconds or a date, and takes no more than an hour seriously.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	v := h.Get("Retry-After")
+	if v == "" {
+		return 0
+	}
+	d := time.Duration(0)
+	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
+		d = time.Duration(n) * time.Second
+	} else if at, err := http.ParseTime(v); err == nil {
+		d = at.Sub(now)
+	}
+	return min(max(d, 0), longestRetryWait)
+}
