@@ -99,7 +99,7 @@ func identity(o *Occurrence, external map[string]string) map[string]string {
 
 // subject names the series as a person would: the signal, and what tells this series from the others.
 func subject(o *Occurrence) string {
-	name := strings.ReplaceAll(o.Signal.Def.Name, "_", " ")
+	name := strings.Join(strings.FieldsFunc(o.Signal.Def.Name, func(r rune) bool { return r == '_' }), " ")
 	if o.Series == nil || len(o.Series.Labels) == 0 {
 		return name
 	}
@@ -121,7 +121,11 @@ func generatorURL(o *Occurrence, t int64, page *url.URL) string {
 	if d.Ratio != nil {
 		expr = "(" + d.Ratio.Numerator + ") / (" + d.Ratio.Denominator + ")"
 	}
-	q := url.Values{"name": {d.Name}, "at": {time.UnixMilli(t).UTC().Format(time.RFC3339)}, "g0.expr": {expr}, "g0.tab": {"1"}}
+	at := func(ms int64) []string { return []string{time.UnixMilli(ms).UTC().Format(time.RFC3339)} }
+	q := url.Values{
+		"name": {d.Name}, "from": at(o.Event.StartsAt - 3*hourMillis), "to": at(t + hourMillis/2),
+		"g0.expr": {expr}, "g0.tab": {"1"},
+	}
 	if o.Series != nil && len(o.Series.Labels) > 0 {
 		q.Set("match", o.Series.Labels.String())
 	}

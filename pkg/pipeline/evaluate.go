@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/prometheus/storage"
 
@@ -24,7 +25,12 @@ type Evaluator struct {
 	Store     storage.Queryable
 	Intervals func() promql.Intervals
 
-	queries sync.Map // expression → *promql.Query
+	queries sync.Map // query → *promql.Query
+}
+
+type query struct {
+	expr     string
+	lookback time.Duration
 }
 
 // Evaluated is what one signal's expression gave at a tick, or why it gave nothing.
@@ -83,27 +89,28 @@ func (e *Evaluator) Span(ctx context.Context, from, to int64, s *Signal) ([]prom
 
 func (e *Evaluator) results(s *Signal, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
 	if s.Def.Ratio == nil {
-		return e.evalOne(s.Def.Expr, eval)
+		return e.evalOne(s, s.Def.Expr, eval)
 	}
-	num, err := e.evalOne(s.Def.Ratio.Numerator, eval)
+	num, err := e.evalOne(s, s.Def.Ratio.Numerator, eval)
 	if err != nil {
 		return nil, err
 	}
-	den, err := e.evalOne(s.Def.Ratio.Denominator, eval)
+	den, err := e.evalOne(s, s.Def.Ratio.Denominator, eval)
 	if err != nil {
 		return nil, err
 	}
 	return divide(num, den), nil
 }
 
-func (e *Evaluator) evalOne(expr string, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
-	q, ok := e.queries.Load(expr)
+func (e *Evaluator) evalOne(s *Signal, expr string, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
+	key := query{expr, s.Def.Lookback}
+	q, ok := e.queries.Load(key)
 	if !ok {
-		parsed, err := e.Engine.Parse(expr)
+		parsed, err := e.Engine.Parse(expr, s.Def.Lookback)
 		if err != nil {
 			return nil, err
 		}
-		q, _ = e.queries.LoadOrStore(expr, parsed)
+		q, _ = e.queries.LoadOrStore(key, parsed)
 	}
 	rs, err := eval(q.(*promql.Query))
 	for i := range rs {

@@ -78,9 +78,10 @@ type Instance struct {
 	recorder *Recorder
 	known    map[state.SeriesID]bool
 
-	mu   sync.RWMutex // guards core and what follows against readers
-	core *Core
-	last int64 // newest tick
+	mu      sync.RWMutex // guards core and what follows against readers
+	core    *Core
+	last    int64             // newest tick
+	failing map[string]string // signal → last error
 
 	snapshotAt int64
 	historyTo  int64 // hours before this one are in history
@@ -89,7 +90,6 @@ type Instance struct {
 	transitions []Transition
 	closed      []Closed
 	dropped     []*Series
-	failing     map[string]string // signal → last error, to log a change only
 
 	upSince, downSince int64 // the hole in our own samples, unix milliseconds
 }
@@ -244,7 +244,9 @@ func (in *Instance) report(ev *Evaluated) {
 	if text == in.failing[name] {
 		return
 	}
+	in.mu.Lock()
 	in.failing[name] = text
+	in.mu.Unlock()
 	if text != "" {
 		in.o.Logger.Warn("signal could not be evaluated; its series are missing until it can", "signal", name, "err", ev.Err)
 	} else {

@@ -13,6 +13,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/storage/promql"
 )
 
 // recover brings the core to the newest recorded tick: snapshot, then the points recorded after it. Without a snapshot
@@ -182,7 +183,7 @@ func (in *Instance) resolveOrphans() error {
 
 // Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
 // from the history they have.
-func (in *Instance) Reload(defs []signal.Definition, external map[string]string) error {
+func (in *Instance) Reload(defs []signal.Definition, external map[string]string, intervals promql.Intervals) error {
 	core, err := NewCore(defs)
 	if err != nil {
 		return err
@@ -195,7 +196,7 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string)
 		return err
 	}
 	in.mu.Lock()
-	in.core, in.o.External = core, external
+	in.core, in.o.External, in.o.Intervals = core, external, intervals
 	in.mu.Unlock()
 	in.recorder.refs = nil // they belong to the old series
 	if _, err := in.refold(func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 }); err != nil {

@@ -21,6 +21,7 @@ type Definition struct {
 	For           time.Duration
 	KeepFiringFor time.Duration
 	Interval      time.Duration // how often it is evaluated; a multiple of nothing, at least one second
+	Lookback      time.Duration // how far an instant selector looks back; 0 is the engine's default
 	Window        time.Duration // trailing window of the value; 0 means it does not overlap with its neighbours
 	Zone          string        // IANA name
 	Kind          string        // auto, gauge, count or ratio
@@ -57,6 +58,6 @@ func (d *Definition) Identity() string {
 	if d.Ratio != nil {
 		num, den = d.Ratio.Numerator, d.Ratio.Denominator
 	}
-	fmt.Fprintf(h, "%q %q %q %q %d %d %q %q", d.Name, d.Expr, num, den, d.Window, d.Interval, d.Kind, d.Zone)
+	fmt.Fprintf(h, "%q %q %q %q %d %d %d %q %q", d.Name, d.Expr, num, den, d.Window, d.Interval, d.Lookback, d.Kind, d.Zone)
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -65,23 +65,26 @@ type Result struct {
 
 // Query is a parsed expression with the shape of its selectors.
 type Query struct {
-	text string
-	need requirement
+	text     string
+	need     requirement
+	lookback time.Duration
 }
 
-// Parse prepares an expression.
-func (e *Engine) Parse(expr string) (*Query, error) {
+func (q *Query) options() promql.QueryOpts { return promql.NewPrometheusQueryOpts(false, q.lookback) }
+
+// Parse prepares an expression. lookback is how far its instant selectors look back; 0 is the engine's default.
+func (e *Engine) Parse(expr string, lookback time.Duration) (*Query, error) {
 	ast, err := e.parser.ParseExpr(expr)
 	if err != nil {
 		return nil, fmt.Errorf("parse %q: %w", expr, err)
 	}
-	return &Query{text: expr, need: requirements(ast)}, nil
+	return &Query{text: expr, need: requirements(ast), lookback: lookback}, nil
 }
 
 // Instant evaluates the query at t (unix milliseconds). intervals tells how often a job is scraped; 0 is not known.
 func (e *Engine) Instant(ctx context.Context, store storage.Queryable, q *Query, t int64, intervals Intervals) ([]Result, error) {
 	w := &witness{Queryable: store}
-	query, err := e.engine.NewInstantQuery(ctx, w, nil, q.text, time.UnixMilli(t).UTC())
+	query, err := e.engine.NewInstantQuery(ctx, w, q.options(), q.text, time.UnixMilli(t).UTC())
 	if err != nil {
 		return nil, fmt.Errorf("query %q: %w", q.text, err)
 	}
@@ -116,7 +119,7 @@ func (e *Engine) Instant(ctx context.Context, store storage.Queryable, q *Query,
 // fraction of the price. Keep the span to a few hours: all its inputs are held in memory.
 func (e *Engine) Range(ctx context.Context, store storage.Queryable, q *Query, from, to, step int64, intervals Intervals) ([]Result, error) {
 	w := &witness{Queryable: store}
-	query, err := e.engine.NewRangeQuery(ctx, w, nil, q.text, time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC(), time.Duration(step)*time.Millisecond)
+	query, err := e.engine.NewRangeQuery(ctx, w, q.options(), q.text, time.UnixMilli(from).UTC(), time.UnixMilli(to).UTC(), time.Duration(step)*time.Millisecond)
 	if err != nil {
 		return nil, fmt.Errorf("query %q: %w", q.text, err)
 	}

@@ -66,7 +66,7 @@ func die(t *testing.T, db *tsdb.DB, at int64, name string, pairs ...string) {
 func at(t *testing.T, db *tsdb.DB, expr string, ts int64) map[string]series.Missing {
 	t.Helper()
 	e := New(Options{})
-	q, err := e.Parse(expr)
+	q, err := e.Parse(expr, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestRangeEqualsInstant(t *testing.T) {
 		`max_over_time(rate(c_total[5m])[10m:1m])`, `c_total offset 10m`, `c_total unless d_total`, `absent(d_total)`,
 		`histogram_quantile(0.9, c_total)`,
 	} {
-		q, err := e.Parse(expr)
+		q, err := e.Parse(expr, 0)
 		if err != nil {
 			t.Fatal(err)
 		}

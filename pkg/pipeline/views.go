@@ -1,0 +1,104 @@
+package pipeline
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+)
+
+// SignalStatus is a signal with the last verdict on each of its series.
+type SignalStatus struct {
+	Def    signal.Definition
+	Error  string // of the last evaluation
+	Series []SeriesStatus
+}
+
+// SeriesStatus is where a series stands.
+type SeriesStatus struct {
+	Labels    series.Labels
+	Phase     detect.Phase
+	Since     int64 // of the phase; 0 when inactive
+	Verdict   baseline.Verdict
+	Gate      detect.Gate
+	Knowledge string
+}
+
+// Status returns every signal, in the order of the configuration. It is safe to call at any time.
+func (in *Instance) Status() []SignalStatus {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	out := make([]SignalStatus, len(in.core.signals))
+	for i, s := range in.core.signals {
+		out[i] = SignalStatus{Def: s.Def, Error: in.failing[s.Def.Name], Series: make([]SeriesStatus, len(s.series))}
+		for k, sr := range s.series {
+			st := SeriesStatus{Labels: sr.Labels, Phase: sr.anomaly.Phase, Since: sr.anomaly.StartsAt, Verdict: sr.verdict, Gate: sr.gate}
+			if sr.stepped == 0 { // recovered, not yet judged
+				st.Verdict = unseen(series.Point{T: in.last, Missing: series.Downtime})
+				st.Verdict.Expectation = sr.model.Expect(in.last)
+			}
+			st.Knowledge = knowledge(s, &st.Verdict)
+			out[i].Series[k] = st
+		}
+	}
+	return out
+}
+
+func knowledge(s *Signal, v *baseline.Verdict) string {
+	if !v.Known {
+		return v.Reason
+	}
+	return fmt.Sprintf("normal for %s, %s", s.Zone.Describe(v.T), weeks(v.Weeks))
+}
+
+// HourOfWeek is what is normal in one of the 168 hours.
+type HourOfWeek struct {
+	Expected, Lower, Upper float64 // at the middle of the hour; NaN and infinities while not known
+	Weeks                  int
+}
+
+// SeriesProfile is the week of one series, Sunday 00:00 first, in the zone of its signal.
+type SeriesProfile struct {
+	Labels series.Labels
+	Zone   string
+	Hours  [168]HourOfWeek
+}
+
+// Profiles returns the weeks of those series of a signal that match, as they would be judged in the seven days after
+// the last tick.
+func (in *Instance) Profiles(name string, match func(series.Labels) bool) []SeriesProfile {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	s := in.core.byName[name]
+	if s == nil {
+		return nil
+	}
+	var out []SeriesProfile
+	for _, sr := range s.series {
+		if !match(sr.Labels) {
+			continue
+		}
+		p := SeriesProfile{Labels: sr.Labels, Zone: s.Def.Zone}
+		for i := range p.Hours {
+			p.Hours[i] = HourOfWeek{math.NaN(), math.Inf(-1), math.Inf(1), 0}
+		}
+		first := in.last/hourMillis*hourMillis + hourMillis/2
+		for h := range int64(168) {
+			t := first + h*hourMillis
+			e := sr.model.Expect(t)
+			p.Hours[s.Zone.HourOfWeek(t)] = HourOfWeek{e.Center, e.Lower, e.Upper, e.Weeks}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// SeriesCount counts the series.
+func (in *Instance) SeriesCount() int {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.core.Size()
+}
