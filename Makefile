@@ -1,0 +1,71 @@
+# Everything here needs Go, git and make, and nothing else; the race detector also wants a C compiler.
+SHELL       := /bin/bash -o pipefail
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+CONFIG      ?= config/baseliner.yml
+FUZZTIME    ?= 10s
+GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
+# Pure packages start no goroutines: the race detector would find nothing, slowly.
+PURE        := /pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident)$$
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench soak fuzz cover clean
+
+help: ## show this text
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## build and start with the example configuration (CONFIG=FILE for another)
+	bin/baseliner run --config.file=$(CONFIG)
+
+build: ## build bin/baseliner, static
+	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/baseliner ./cmd/baseliner
+
+test: vet ## vet, all tests, and once more under the race detector where there are goroutines
+	go test -timeout 10m ./...
+	@$(MAKE) --no-print-directory race
+
+vet:
+	go vet ./...
+
+race: ## tests of the concurrent packages under the race detector
+	@if command -v "$$(go env CC)" >/dev/null; then \
+		set -x; CGO_ENABLED=1 go test -race -short -timeout 10m $$(go list ./... | grep -Ev '$(PURE)'); \
+	else echo "race detector not run: it needs a C compiler ($$(go env CC))"; fi
+
+verify: fmt-check tidy-check lint test ## all that a change must pass
+
+fmt-check:
+	@out="$$(gofmt -l cmd pkg)"; if [ -n "$$out" ]; then echo "not formatted, run make update:"; echo "$$out"; exit 1; fi
+
+tidy-check:
+	go mod tidy -diff
+
+lint: ## the lint set, import layers included (the linter is compiled on first use)
+	$(GOLANGCI) run ./...
+
+update: ## repair what verify complains about, as far as a machine can: format, modules, golden files
+	$(GOLANGCI) fmt
+	go mod tidy
+	@grep -rlE 'flag\.Bool\("update"' --include='*_test.go' cmd pkg | xargs -rn1 dirname | sort -u | \
+		while read -r d; do (set -x; go test "./$$d" -update) || exit 1; done
+
+bench: ## all benchmarks (compare two runs with benchstat)
+	go test -run '^$$' -bench . -benchmem ./...
+
+soak: ## the long tests, up to 80 minutes
+	go test -tags soak -timeout 80m ./...
+
+fuzz: ## each fuzz target for FUZZTIME
+	@grep -rlE '^func Fuzz' --include='*_test.go' cmd pkg | while read -r file; do \
+		grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
+			(set -x; go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) </dev/null) || exit 1; \
+		done || exit 1; \
+	done
+
+cover: ## coverage.html and the total
+	go test -coverpkg=./... -coverprofile=coverage.out ./...
+	go tool cover -html=coverage.out -o coverage.html
+	@go tool cover -func=coverage.out | tail -1
+
+clean: ## remove what building and testing left behind; keeps data/
+	rm -rf bin coverage.out coverage.html
+	find . -name '*.got' -delete

@@ -1,0 +1,263 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/baseliner/baseliner/pkg/config"
+	"github.com/baseliner/baseliner/pkg/ingest"
+	"github.com/baseliner/baseliner/pkg/ingest/csv"
+	"github.com/baseliner/baseliner/pkg/ingest/openmetrics"
+	"github.com/baseliner/baseliner/pkg/pipeline"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/storage/promql"
+	"github.com/baseliner/baseliner/pkg/storage/tsdb"
+)
+
+type backfillOptions struct {
+	from, signal, config, path string
+}
+
+func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
+	o := &backfillOptions{}
+	c.Flag("from", "Where the past comes from: a .csv file with one column per signal or with the columns timestamp,value; or an OpenMetrics or Prometheus text file with timestamps (.om, .prom, .txt). All may be gzipped.").Required().StringVar(&o.from)
+	c.Flag("signal", "Signal that a timestamp,value file belongs to; by default the name of the file.").StringVar(&o.signal)
+	c.Flag("config.file", "Configuration whose signals are filled.").Default("config/baseliner.yml").StringVar(&o.config)
+	c.Flag("storage.path", "Storage of the stopped instance.").Default("data").StringVar(&o.path)
+	return o
+}
+
+func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger *slog.Logger) (err error) {
+	if strings.HasPrefix(o.from, "http://") || strings.HasPrefix(o.from, "https://") {
+		return errors.New("backfill from a URL is not available yet: give a .csv or OpenMetrics file")
+	}
+	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if len(cfg.Signals) == 0 {
+		return fmt.Errorf("%s configures no signals to fill", o.config)
+	}
+	st, err := openStores(o.path, cfg, nil, logger)
+	if errors.Is(err, state.ErrLocked) {
+		return fmt.Errorf("%w; stop the instance first: filling a running one is not available yet", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	in, err := st.open(ctx, cfg, nil, logger)
+	if err != nil {
+		return err
+	}
+	source, err := openPast(ctx, o, cfg, filepath.Join(o.path, "backfill.tmp"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.close()) }()
+
+	began := time.Now()
+	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, cfg.Signals, logger)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(os.Stderr, source.first, source.last)
+	err = source.each(b.Core(), func(t int64, inputs []pipeline.Input) error {
+		bar.at(t, b.Points)
+		return b.Step(ctx, t, inputs)
+	})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	if err := b.Finish(ctx, in.Core()); err != nil {
+		return err
+	}
+	if err := in.Resume(b.Last); err != nil {
+		return err
+	}
+	if err := in.Snapshot(); err != nil {
+		return err
+	}
+	span := time.Duration(b.Last-b.First) * time.Millisecond
+	took := time.Since(began)
+	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", o.from,
+		utc(b.First), utc(b.Last), span.Hours()/24, b.Core().Size(), b.Points, b.Silent, took.Seconds())
+	if b.Points == 0 {
+		return errors.New("no signal found a single point in it: compare its names with the configuration's expressions")
+	}
+	return nil
+}
+
+func utc(t int64) string { return time.UnixMilli(t).UTC().Format("2006-01-02 15:04") }
+
+// past is a source of ticks.
+type past struct {
+	first, last int64 // unix milliseconds
+	each        func(core *pipeline.Core, f func(t int64, inputs []pipeline.Input) error) error
+	close       func() error
+}
+
+func openPast(ctx context.Context, o *backfillOptions, cfg *config.Config, scratch string) (*past, error) {
+	name := strings.TrimSuffix(o.from, ".gz")
+	if strings.HasSuffix(name, ".csv") {
+		return openTable(o, cfg)
+	}
+	return openSamples(ctx, o.from, cfg, scratch)
+}
+
+// openTable reads a CSV file: its values are points already, evaluated by whoever exported them.
+func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
+	wide, err := csv.ReadWide(o.from)
+	if err != nil {
+		return nil, err
+	}
+	if len(wide.Times) == 0 {
+		return nil, fmt.Errorf("%s holds no rows", o.from)
+	}
+	columns := make([]column, len(wide.Columns))
+	for i, name := range wide.Columns {
+		if len(wide.Columns) == 1 && name == "value" || slices.Equal(wide.Columns, []string{"value", "label"}) && i == 0 {
+			name = o.signal
+			if name == "" {
+				name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(o.from), ".gz"), ".csv")
+			}
+		} else if name == "label" && slices.Contains(wide.Columns, "value") {
+			columns[i].skip = true
+			continue
+		}
+		if columns[i], err = parseColumn(name, cfg.Signals); err != nil {
+			return nil, fmt.Errorf("%s: column %q: %w", o.from, name, err)
+		}
+	}
+	p := &past{first: wide.Times[0], last: wide.Times[len(wide.Times)-1], close: func() error { return nil }}
+	if err := notFromTheFuture(o.from, p.last, cfg); err != nil {
+		return nil, err
+	}
+	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
+		bySignal := map[string][]int{}
+		var order []*pipeline.Signal
+		for i, c := range columns {
+			if c.skip {
+				continue
+			}
+			if bySignal[c.signal] == nil {
+				order = append(order, core.Signal(c.signal))
+			}
+			bySignal[c.signal] = append(bySignal[c.signal], i)
+		}
+		inputs := make([]pipeline.Input, len(order))
+		for r, t := range wide.Times {
+			for k, s := range order {
+				inputs[k] = pipeline.Input{Signal: s, Otherwise: series.NoData, Observations: inputs[k].Observations[:0]}
+				for _, i := range bySignal[s.Def.Name] {
+					if v := wide.Values[i][r]; !math.IsNaN(v) {
+						inputs[k].Observations = append(inputs[k].Observations, pipeline.Observation{Labels: columns[i].labels, Point: series.Point{T: t, Value: v}})
+					}
+				}
+			}
+			if err := f(t, inputs); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return p, nil
+}
+
+type column struct {
+	signal string
+	labels series.Labels
+	skip   bool
+}
+
+// parseColumn reads a column's name: a signal, or signal{label="value"} for one of its series.
+func parseColumn(name string, signals []signal.Definition) (column, error) {
+	ls, err := parser.NewParser(parser.Options{}).ParseMetric(name)
+	if err != nil {
+		return column{}, err
+	}
+	c := column{signal: ls.Get("__name__"), labels: tsdb.FromPrometheus(ls, "__name__")}
+	names := make([]string, len(signals))
+	for i, s := range signals {
+		if names[i] = s.Name; s.Name == c.signal {
+			return c, nil
+		}
+	}
+	return c, fmt.Errorf("no signal of that name is configured; there are %s", joinNames(names))
+}
+
+func notFromTheFuture(file string, last int64, cfg *config.Config) error {
+	if limit := time.Now().Add(cfg.Limits.Future); last > limit.UnixMilli() {
+		return fmt.Errorf("%s: its last row is at %s, in the future: history ends now", file, utc(last))
+	}
+	return nil
+}
+
+// openSamples puts raw samples into a throw-away database, in which the signals are evaluated.
+func openSamples(ctx context.Context, file string, cfg *config.Config, scratch string) (_ *past, err error) {
+	p := &past{first: math.MaxInt64, last: math.MinInt64}
+	err = eachSample(file, func(s openmetrics.Sample) error {
+		p.first, p.last = min(p.first, s.T), max(p.last, s.T)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if p.last < p.first {
+		return nil, fmt.Errorf("%s holds no samples", file)
+	}
+	if p.first < ingest.DefaultFloor.UnixMilli() {
+		return nil, fmt.Errorf("%s: its first sample is at %s: timestamps are in milliseconds in the Prometheus format, in seconds in OpenMetrics (which ends with # EOF)", file, utc(p.first))
+	}
+	if err := notFromTheFuture(file, p.last, cfg); err != nil {
+		return nil, err
+	}
+	if err := os.RemoveAll(scratch); err != nil {
+		return nil, fmt.Errorf("clear scratch database: %w", err)
+	}
+	db, err := tsdb.Import(ctx, scratch, p.first, p.last, func(add func(tsdb.Raw) error) error {
+		return eachSample(file, func(s openmetrics.Sample) error { return add(tsdb.Raw(s)) })
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read %s: %w", file, err), os.RemoveAll(scratch))
+	}
+	p.close = func() error { return errors.Join(db.Close(), os.RemoveAll(scratch)) }
+	intervals := promql.Intervals{Default: time.Duration(cfg.Scrape.GlobalConfig.ScrapeInterval), ByJob: cfg.ScrapeIntervals()}
+	eval := &pipeline.Evaluator{
+		Engine: promql.New(promql.Options{Lookback: cfg.Global.Lookback}), Store: db,
+		Intervals: func() promql.Intervals { return intervals },
+	}
+	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
+		return eval.EachTick(ctx, core, p.first, p.last, pace(cfg).Milliseconds(), f)
+	}
+	return p, nil
+}
+
+func eachSample(file string, f func(openmetrics.Sample) error) (err error) {
+	r, err := openmetrics.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	for r.Next() {
+		if err := f(r.Sample()); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/baseliner/baseliner/pkg/config"
+)
+
+// check validates files: all problems of all of them.
+func check(files []string, stdout, stderr io.Writer) error {
+	var failed error
+	for _, f := range files {
+		cfg, err := config.Load(f, config.Options{})
+		if err != nil {
+			fmt.Fprintln(stderr, err)
+			failed = errSaid
+			continue
+		}
+		fmt.Fprintf(stdout, "%s: valid: %d scrape configs, %d signals, %d receivers\n", f, len(cfg.Scrape.ScrapeConfigs), len(cfg.Signals), len(cfg.Alerting.Receivers))
+	}
+	return failed
+}
+
+// loadConfig reads the configuration; its problems are printed one a line.
+func loadConfig(file string, o config.Options, stderr io.Writer) (*config.Config, error) {
+	cfg, err := config.Load(file, o)
+	var problems *config.Errors
+	if errors.As(err, &problems) {
+		fmt.Fprintln(stderr, err)
+		return nil, errSaid
+	}
+	return cfg, err
+}

@@ -1,0 +1,113 @@
+// Command baseliner learns what is normal for this hour of this week for every signal, and tells Alertmanager-style
+// receivers when a signal leaves its context.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+)
+
+// version is set by the build.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		if !errors.Is(err, errSaid) {
+			fmt.Fprintln(os.Stderr, "baseliner:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// errSaid ends the program with a failure that has been told already.
+var errSaid = errors.New("failed")
+
+// notYet lists the commands of later versions: known, so that the answer is not "unknown command".
+var notYet = map[string]string{
+	"demo":    "run over a simulated shop",
+	"diff":    "alerts gained and lost by a change of the configuration",
+	"report":  "correlation, impact, envelope, capacity, change and weekly reports",
+	"causes":  "rank what explains a drop",
+	"explain": "why it fired, or why not",
+	"unlearn": "forget a window",
+	"silence": "add, list and expire silences",
+	"dlq":     "list, show, replay and drop dead letters",
+	"init":    "a starting configuration from a /metrics page or a Prometheus",
+	"replay":  "recompute the decision of an alert from its evidence",
+}
+
+// run is the program without the process: arguments in, exit status out.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	app := kingpin.New("baseliner", "Contextual baselines for Prometheus and OpenTelemetry metrics.")
+	app.HelpFlag.Short('h')
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(nil)
+	level := promslog.NewLevel()
+	format := promslog.NewFormat()
+	app.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").Default("info").SetValue(level)
+	app.Flag("log.format", "Format of log messages: logfmt or json.").Default("logfmt").SetValue(format)
+	logger := func() *slog.Logger {
+		return promslog.New(&promslog.Config{Level: level, Format: format, Writer: stderr})
+	}
+
+	actions := map[string]func() error{}
+	add := func(name, help string, setup func(*kingpin.CmdClause) func() error) {
+		c := app.Command(name, help)
+		actions[c.FullCommand()] = setup(c)
+	}
+	add("run", "Watch, learn and tell.", func(c *kingpin.CmdClause) func() error {
+		f := runFlags(c)
+		return func() error { return runInstance(ctx, f, logger()) }
+	})
+	add("check", "Validate configuration files.", func(c *kingpin.CmdClause) func() error {
+		files := c.Arg("file", "Configuration files.").Required().Strings()
+		return func() error { return check(*files, stdout, stderr) }
+	})
+	add("backfill", "Fill history and warm the baselines from the past.", func(c *kingpin.CmdClause) func() error {
+		f := backfillFlags(c)
+		return func() error { return backfill(ctx, f, stdout, logger()) }
+	})
+	add("backtest", "Replay history through the same steps: what would have fired.", func(c *kingpin.CmdClause) func() error {
+		f := backtestFlags(c)
+		return func() error { return backtest(ctx, f, stdout) }
+	})
+	add("version", "Print the version.", func(*kingpin.CmdClause) func() error {
+		return func() error {
+			_, err := fmt.Fprintln(stdout, buildLine())
+			return err
+		}
+	})
+	if len(args) > 0 {
+		if what, ok := notYet[args[0]]; ok {
+			return fmt.Errorf("%s (%s) is not available yet", args[0], what)
+		}
+	}
+	command, err := app.Parse(args)
+	if err != nil {
+		return fmt.Errorf("%w; see baseliner --help", err)
+	}
+	action, ok := actions[command]
+	if !ok { // --help ends here
+		return nil
+	}
+	return action()
+}
+
+// joinNames prints a list for a sentence.
+func joinNames(names []string) string {
+	if len(names) > 8 {
+		return strings.Join(names[:8], ", ") + fmt.Sprintf(" and %d more", len(names)-8)
+	}
+	return strings.Join(names, ", ")
+}

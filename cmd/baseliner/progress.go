@@ -1,0 +1,48 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+)
+
+// progress draws a bar on a terminal, and says nothing elsewhere.
+type progress struct {
+	w           io.Writer
+	first, last int64
+	began, next time.Time
+	drawn       bool
+}
+
+func newProgress(w io.Writer, first, last int64) *progress {
+	if f, ok := w.(*os.File); ok {
+		if info, err := f.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
+			w = nil
+		}
+	}
+	return &progress{w: w, first: first, last: last, began: time.Now()}
+}
+
+// at shows how far the instant t has come.
+func (p *progress) at(t int64, points int) {
+	if p.w == nil || points%256 != 0 {
+		return
+	}
+	now := time.Now()
+	if now.Before(p.next) {
+		return
+	}
+	p.next, p.drawn = now.Add(200*time.Millisecond), true
+	part := float64(t-p.first) / float64(max(p.last-p.first, 1))
+	elapsed := now.Sub(p.began)
+	left := time.Duration(float64(elapsed) * (1 - part) / max(part, 1e-6)).Round(time.Second)
+	fmt.Fprintf(p.w, "\r[%-40s] %3.0f %%  %.0f points/s, %s left   ", strings.Repeat("=", int(part*40)), part*100, float64(points)/elapsed.Seconds(), left)
+}
+
+func (p *progress) done() {
+	if p.drawn {
+		fmt.Fprintf(p.w, "\r%-80s\r", "")
+	}
+}

@@ -1,0 +1,347 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	group "github.com/oklog/run"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/common/model"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/tracing"
+
+	"github.com/baseliner/baseliner/pkg/config"
+	"github.com/baseliner/baseliner/pkg/ingest/scrape"
+	"github.com/baseliner/baseliner/pkg/pipeline"
+	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/storage/tsdb"
+	"github.com/baseliner/baseliner/pkg/web"
+)
+
+// pollConfig is how often the configuration's content is looked at.
+const pollConfig = 5 * time.Second
+
+type runOptions struct {
+	config, path           string
+	listen                 []string
+	probe, external        string
+	prefix, webConfig      string
+	lifecycle, admin, back bool
+	flags                  map[string]string
+}
+
+func runFlags(c *kingpin.CmdClause) *runOptions {
+	o := &runOptions{}
+	c.Flag("config.file", "Configuration file.").Default("config/baseliner.yml").StringVar(&o.config)
+	c.Flag("storage.path", "Directory of everything that is kept.").Default("data").StringVar(&o.path)
+	c.Flag("storage.allow-clock-behind", "Start although the clock is behind the newest data. What is newer stays; ticks wait until the clock has passed it.").BoolVar(&o.back)
+	c.Flag("web.listen-address", "Address of pages, APIs and metrics (repeatable).").Default("127.0.0.1:9780").StringsVar(&o.listen)
+	c.Flag("web.probe-address", "Further address for /metrics, /metrics/results, /-/healthy and /-/ready alone.").StringVar(&o.probe)
+	c.Flag("web.external-url", "URL under which people reach this instance; part of every alert.").StringVar(&o.external)
+	c.Flag("web.route-prefix", "Prefix of every path; the path of the external URL by default.").StringVar(&o.prefix)
+	c.Flag("web.config.file", "TLS and users, in the format of Prometheus' exporter toolkit.").StringVar(&o.webConfig)
+	c.Flag("web.enable-lifecycle", "Allow /-/reload.").BoolVar(&o.lifecycle)
+	c.Flag("web.enable-admin-api", "Allow what changes state over HTTP.").BoolVar(&o.admin)
+	return o
+}
+
+// instance is a running program: everything that a reload has to reach.
+type instance struct {
+	o       *runOptions
+	logger  *slog.Logger
+	watcher *config.Watcher
+	stores  *stores
+	in      *pipeline.Instance
+	driver  *pipeline.Driver
+	scrapes *scrape.Manager
+	tracing *tracing.Manager
+	page    *url.URL
+	started time.Time
+
+	cfg      atomic.Pointer[config.Config]
+	reloaded atomic.Int64 // unix seconds of the last reload that succeeded
+	lastOK   atomic.Bool
+
+	reloadOK   prometheus.Gauge
+	reloadTime prometheus.Gauge
+}
+
+func runInstance(ctx context.Context, o *runOptions, logger *slog.Logger) (err error) {
+	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
+	if err != nil {
+		return err
+	}
+	if o.webConfig != "" {
+		if err := web.ValidateConfigFile(o.webConfig); err != nil {
+			return fmt.Errorf("--web.config.file: %w", err)
+		}
+	}
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+
+	st, err := openStores(o.path, cfg, reg, logger)
+	if errors.Is(err, state.ErrLocked) {
+		return fmt.Errorf("%w: another baseliner runs on %s; stop it, or give this one its own --storage.path", err, o.path)
+	}
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	if err := checkClock(st, cfg, o, time.Now()); err != nil {
+		return err
+	}
+	listeners, err := web.Listen(ctx, o.listen...)
+	if err != nil {
+		return err
+	}
+	i := &instance{o: o, logger: logger, stores: st, started: time.Now()}
+	if i.page, err = externalURL(o, listeners); err != nil {
+		return err
+	}
+	i.cfg.Store(cfg)
+	if err := i.build(ctx, cfg, reg); err != nil {
+		return err
+	}
+	return i.run(ctx, cfg, reg, listeners)
+}
+
+// checkClock refuses to start with a clock that is behind the data: it would learn hours that are not these.
+func checkClock(st *stores, cfg *config.Config, o *runOptions, now time.Time) error {
+	newest, ok := st.live.Newest()
+	if !ok || o.back {
+		return nil
+	}
+	if limit := now.Add(cfg.Limits.Future + time.Minute).UnixMilli(); newest > limit {
+		return fmt.Errorf("the clock says %s, but %s holds data up to %s: set the clock, or start with --storage.allow-clock-behind",
+			now.UTC().Format(time.RFC3339), o.path, time.UnixMilli(newest).UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// build recovers the instance and makes everything around it, without starting anything.
+func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheus.Registry) (err error) {
+	newest, _ := i.stores.live.Newest()
+	if i.in, err = i.stores.open(ctx, cfg, i.page, i.logger, reg); err != nil {
+		return err
+	}
+	// Until the first scrapes have come in, what is missing is our own fault.
+	i.in.Down(newest, time.Now().Add(2*longestInterval(cfg)).UnixMilli())
+	es, err := endpoints(cfg, i.page.String())
+	if err != nil {
+		return err
+	}
+	if err := i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es); err != nil {
+		return err
+	}
+	i.scrapes, err = scrape.New(scrape.Options{Logger: i.logger, Registerer: reg, Appendable: i.stores.door})
+	if err != nil {
+		return err
+	}
+	if err := i.scrapes.ApplyConfig(cfg.Scrape); err != nil {
+		return err
+	}
+	i.tracing = tracing.NewManager(i.logger)
+	if err := i.tracing.ApplyConfig(tracingConfig(cfg)); err != nil {
+		return err
+	}
+	i.driver = pipeline.NewDriver(i.in, pace(cfg), cfg.Global.EvaluationDelay, time.Now, i.logger)
+	i.watcher = config.NewWatcher(cfg, config.Options{Logger: i.logger})
+	i.reloadOK = prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_config_last_reload_successful", Help: "Whether the last reload of the configuration succeeded."})
+	i.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_config_last_reload_success_timestamp_seconds", Help: "Time of the last successful reload."})
+	reg.MustRegister(i.reloadOK, i.reloadTime, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "baseliner_build_info", Help: "What was built.", ConstLabels: prometheus.Labels{"version": version},
+	}, func() float64 { return 1 }))
+	i.noteReload(nil)
+	return nil
+}
+
+func tracingConfig(cfg *config.Config) *promconfig.Config {
+	c := &promconfig.Config{}
+	if cfg.Tracing != nil {
+		c.TracingConfig = *cfg.Tracing
+	}
+	return c
+}
+
+func longestInterval(cfg *config.Config) time.Duration {
+	longest := time.Duration(cfg.Scrape.GlobalConfig.ScrapeInterval)
+	for _, d := range cfg.ScrapeIntervals() {
+		longest = max(longest, d)
+	}
+	return longest
+}
+
+// run starts everything and waits for the first to end.
+func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.Registry, listeners []net.Listener) error {
+	handler, probes, err := i.handlers(reg)
+	if err != nil {
+		return err
+	}
+	var g group.Group
+	actor := func(name string, f func(context.Context) error) {
+		actorCtx, cancel := context.WithCancel(context.Background())
+		g.Add(func() error {
+			if err := f(actorCtx); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		}, func(error) { cancel() })
+	}
+	// The first to end ends all; what ends on a signal ends well.
+	actor("signals", func(c context.Context) error {
+		select {
+		case <-ctx.Done():
+			i.logger.Info("stopping")
+		case <-c.Done():
+		}
+		return nil
+	})
+	actor("scraping", i.scrapes.Run)
+	actor("ticks", i.driver.Run)
+	actor("alerts", func(c context.Context) error { return i.stores.announcer.Run(c, time.Now) })
+	actor("delivery", i.stores.deliverer.Run)
+	actor("configuration", i.watch)
+	actor("tracing", func(c context.Context) error {
+		stopped := make(chan struct{})
+		go func() {
+			i.tracing.Run()
+			close(stopped)
+		}()
+		<-c.Done()
+		i.tracing.Stop()
+		<-stopped
+		return nil
+	})
+	actor("web", func(c context.Context) error {
+		return web.Server{Handler: handler, Logger: i.logger, ConfigFile: i.o.webConfig}.Run(c, listeners...)
+	})
+	if i.o.probe != "" {
+		probe, err := web.Listen(ctx, i.o.probe)
+		if err != nil {
+			return err
+		}
+		actor("probes", func(c context.Context) error { return web.Server{Handler: probes, Logger: i.logger}.Run(c, probe...) })
+	}
+	i.logger.Info("running", "version", version, "address", i.page.String(), "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs), "storage", i.o.path)
+	return g.Run()
+}
+
+// watch reloads on SIGHUP and when the content of the configuration changes.
+func (i *instance) watch(ctx context.Context) error {
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	poll := time.NewTicker(pollConfig)
+	defer poll.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-hup:
+			_ = i.reload(ctx) // it has been logged
+		case now := <-poll.C:
+			if changed, cfg, err := i.watcher.Poll(now); changed {
+				i.apply(ctx, cfg, err)
+			}
+		}
+	}
+}
+
+// reload loads the configuration now.
+func (i *instance) reload(ctx context.Context) error {
+	cfg, err := i.watcher.Reload()
+	return i.apply(ctx, cfg, err)
+}
+
+// apply makes a configuration the one in force. Everything that can fail happens before anything live is touched.
+func (i *instance) apply(ctx context.Context, cfg *config.Config, err error) error {
+	if err == nil {
+		err = i.swap(ctx, cfg)
+	}
+	i.noteReload(err)
+	if err != nil {
+		i.logger.Error("configuration was not taken over; the one before stays in force", "err", err)
+		return err
+	}
+	i.logger.Info("configuration was taken over", "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs))
+	return nil
+}
+
+func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
+	if old := i.cfg.Load(); old.Engine != cfg.Engine || old.Global.Lookback != cfg.Global.Lookback || old.Limits != cfg.Limits {
+		return errors.New("engine, limits and global.lookback take effect at a start: restart to change them")
+	}
+	es, err := endpoints(cfg, i.page.String())
+	if err != nil {
+		return err
+	}
+	if _, err := pipeline.NewCore(cfg.Signals); err != nil {
+		return err
+	}
+	if err := i.scrapes.ApplyConfig(cfg.Scrape); err != nil { // refuses before it changes anything
+		return err
+	}
+	// From here on nothing is expected to fail.
+	return i.driver.Do(ctx, func() error {
+		i.driver.SetPace(pace(cfg), cfg.Global.EvaluationDelay)
+		err := errors.Join(
+			i.in.Reload(cfg.Signals, cfg.Global.ExternalLabels, intervals(cfg)),
+			i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es),
+			i.tracing.ApplyConfig(tracingConfig(cfg)),
+		)
+		i.cfg.Store(cfg)
+		return err
+	})
+}
+
+func (i *instance) noteReload(err error) {
+	i.lastOK.Store(err == nil)
+	if err != nil {
+		i.reloadOK.Set(0)
+		return
+	}
+	i.reloaded.Store(time.Now().Unix())
+	i.reloadOK.Set(1)
+	i.reloadTime.SetToCurrentTime()
+}
+
+// externalURL is where people reach the pages: as configured, or the first listener under the name of this machine.
+func externalURL(o *runOptions, ls []net.Listener) (*url.URL, error) {
+	if o.external != "" {
+		u, err := url.Parse(o.external)
+		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+			return nil, fmt.Errorf("--web.external-url %q is not an http or https URL", o.external)
+		}
+		return u, nil
+	}
+	host, port, err := net.SplitHostPort(ls[0].Addr().String())
+	if err != nil {
+		return nil, fmt.Errorf("address of listener: %w", err)
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	return &url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/" + strings.Trim(o.prefix, "/")}, nil
+}
+
+// merged is what the query API reads: two days at full resolution, two months at what a chart can show.
+func (i *instance) merged() tsdb.Merged { return tsdb.Merged{i.stores.live, i.stores.history} }
+
+// retention is how /api/v1/status/runtimeinfo prints it.
+func retention(cfg *config.Config) string {
+	return model.Duration(cfg.Engine.Live.Retention).String() + " raw, " + model.Duration(cfg.Engine.History.Retention).String() + " history"
+}

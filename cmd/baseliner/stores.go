@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/url"
+	"path/filepath"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
+	"github.com/baseliner/baseliner/pkg/config"
+	"github.com/baseliner/baseliner/pkg/ingest"
+	"github.com/baseliner/baseliner/pkg/pipeline"
+	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/storage/promql"
+	"github.com/baseliner/baseliner/pkg/storage/tsdb"
+)
+
+// lateSamples is how far behind the newest sample another may come: targets whose clocks differ, and a clock of ours
+// that was set back.
+const lateSamples = time.Hour
+
+// stores is everything an instance keeps on disk, and the engine over it.
+type stores struct {
+	dir       string
+	ledger    *state.Ledger
+	live      *tsdb.DB
+	history   *tsdb.DB
+	engine    *promql.Engine
+	deliverer *outbox.Deliverer
+	announcer *pipeline.Announcer
+	door      *ingest.Guard // the way in for samples
+}
+
+func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logger *slog.Logger) (s *stores, err error) {
+	s = &stores{dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if s.ledger, err = state.OpenLedger(dir, state.Options{}); err != nil {
+		return s, err
+	}
+	s.live, err = tsdb.Open(tsdb.Options{
+		Dir: filepath.Join(dir, "live"), Name: "live", Retention: cfg.Engine.Live.Retention, MaxBytes: cfg.Engine.Live.MaxBytes,
+		OutOfOrder: lateSamples, Logger: logger, Registerer: reg,
+	})
+	if err != nil {
+		return s, err
+	}
+	s.history, err = tsdb.Open(tsdb.Options{
+		Dir: filepath.Join(dir, "history"), Name: "history", Retention: cfg.Engine.History.Retention, MaxBytes: cfg.Engine.History.MaxBytes,
+		Block: 12 * time.Hour, Logger: logger, Registerer: reg,
+	})
+	if err != nil {
+		return s, err
+	}
+	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
+	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
+	s.deliverer = outbox.NewDeliverer(s.ledger.DB(), logger, reg, time.Now)
+	s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger)
+	return s, err
+}
+
+// open recovers the instance that the stores belong to.
+func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, logger *slog.Logger, reg ...prometheus.Registerer) (*pipeline.Instance, error) {
+	o := pipeline.Options{
+		Dir: s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
+		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
+	}
+	if len(reg) > 0 {
+		o.Registerer = reg[0]
+	}
+	return pipeline.Open(ctx, cfg.Signals, o)
+}
+
+// close releases everything, the lock last.
+func (s *stores) close() error {
+	var errs []error
+	if s.live != nil {
+		errs = append(errs, s.live.Close())
+	}
+	if s.history != nil {
+		errs = append(errs, s.history.Close())
+	}
+	if s.ledger != nil {
+		errs = append(errs, s.ledger.Close())
+	}
+	return errors.Join(errs...)
+}
