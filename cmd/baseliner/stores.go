@@ -47,14 +47,14 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	}
 	s.live, err = tsdb.Open(tsdb.Options{
 		Dir: filepath.Join(dir, "live"), Name: "live", Retention: cfg.Engine.Live.Retention, MaxBytes: cfg.Engine.Live.MaxBytes,
-		OutOfOrder: lateSamples, Logger: logger, Registerer: reg,
+		OutOfOrder: lateSamples, Logger: quiet(logger), Registerer: reg,
 	})
 	if err != nil {
 		return s, err
 	}
 	s.history, err = tsdb.Open(tsdb.Options{
 		Dir: filepath.Join(dir, "history"), Name: "history", Retention: cfg.Engine.History.Retention, MaxBytes: cfg.Engine.History.MaxBytes,
-		Block: 12 * time.Hour, Logger: logger, Registerer: reg,
+		Block: 12 * time.Hour, NoLog: true, SamplesPerChunk: 720, Logger: quiet(logger), Registerer: reg,
 	})
 	if err != nil {
 		return s, err

@@ -45,5 +45,5 @@ type Episode struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// key identifies an episode: an alert that fires again is another one.
-func (t *Transition) key() string { return fmt.Sprintf("%s/%d", Fingerprint(t.Labels), t.StartsAt) }
+// Key identifies an episode: an alert that fires again is another one.
+func (t *Transition) Key() string { return fmt.Sprintf("%s/%d", Fingerprint(t.Labels), t.StartsAt) }

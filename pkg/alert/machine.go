@@ -1,15 +1,12 @@
 package alert
 
 import (
-	"cmp"
 	"maps"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/alertmanager/dispatch"
-	"github.com/prometheus/common/model"
 )
 
 // The reasons of a notification, in Alertmanager's words.
@@ -21,19 +18,6 @@ const (
 	ReasonRepeat       = "repeat interval elapsed"
 )
 
-// Group is what one receiver hears together. Its fields are exported for the store alone; times are unix milliseconds.
-type Group struct {
-	Key         string            `json:"key"` // Alertmanager's groupKey
-	Receiver    string            `json:"receiver"`
-	Labels      map[string]string `json:"labels"`
-	RouteLabels map[string]string `json:"routeLabels,omitempty"`
-	NextFlush   int64             `json:"nextFlush"`
-	LastTold    int64             `json:"lastTold"`          // 0 before the first notification
-	Members     map[string]bool   `json:"members,omitempty"` // episode key → told that it fires
-}
-
-func (g *Group) id() string { return g.Receiver + "\xff" + g.Key }
-
 // Notification is what a receiver is to be told.
 type Notification struct {
 	Receiver    string
@@ -41,7 +25,7 @@ type Notification struct {
 	Reason      string
 	GroupLabels map[string]string
 	RouteLabels map[string]string
-	Alerts      []Episode // by begin, end and fingerprint
+	Alerts      []Episode // by job, instance and labels, as Alertmanager has them
 }
 
 // Machine is the state of all episodes and groups. It is not safe for concurrent use.
@@ -81,9 +65,9 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[id]
 		o := m.opts[id]
-		// A clock that went back must not hold anything up.
-		if latest := now + max(o.GroupWait, o.GroupInterval).Milliseconds(); g.NextFlush > latest {
-			g.NextFlush = latest
+		// A clock that went back, and a configuration with shorter times, must not hold anything up.
+		if latest := now + max(o.GroupWait, o.GroupInterval).Milliseconds(); g.NextFlush > latest || g.LastTold > now {
+			g.NextFlush, g.LastTold = min(g.NextFlush, latest), min(g.LastTold, now)
 			m.dirtyGroups[id] = true
 		}
 		if g.NextFlush <= now {
@@ -103,7 +87,7 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 }
 
 func (m *Machine) apply(now int64, t *Transition) {
-	key := t.key()
+	key := t.Key()
 	e := m.episodes[key]
 	switch {
 	case e == nil:
@@ -114,44 +98,27 @@ func (m *Machine) apply(now int64, t *Transition) {
 	}
 	e.Transition = *t
 	m.dirtyEpisodes[key] = true
-	for _, r := range m.routes(e) {
-		m.join(now, r, key, e)
+	for _, p := range m.places(e) {
+		m.join(now, p, key)
 	}
 }
 
-func (m *Machine) routes(e *Episode) []*dispatch.Route {
-	if m.route == nil {
-		return nil
-	}
-	return m.route.Match(labelSet(e.Labels))
-}
-
-// join puts an episode into the group that its route and labels give.
-func (m *Machine) join(now int64, r *dispatch.Route, key string, e *Episode) {
-	labels := model.LabelSet{}
-	for n, v := range labelSet(e.Labels) {
-		if _, ok := r.RouteOpts.GroupBy[n]; ok || r.RouteOpts.GroupByAll {
-			labels[n] = v
-		}
-	}
-	g := &Group{Key: r.Key() + ":" + labels.String(), Receiver: r.RouteOpts.Receiver}
-	id := g.id()
-	if known := m.groups[id]; known != nil {
-		g = known
-	} else {
-		g.Labels, g.RouteLabels = plain(labels), plain(r.RouteOpts.Labels)
-		g.NextFlush, g.Members = now+r.RouteOpts.GroupWait.Milliseconds(), map[string]bool{}
+// join makes an episode a member of a group. A new group waits before it is told: from now on, and not from the begin of
+// the episode, which is an evaluation delay and a `for` ago already.
+func (m *Machine) join(now int64, p place, key string) *Group {
+	id, o := p.group.id(), p.route.RouteOpts
+	g := m.groups[id]
+	if g == nil {
+		g = &p.group
+		g.NextFlush, g.Members = now+o.GroupWait.Milliseconds(), map[string]bool{}
 		m.groups[id] = g
 	}
-	m.opts[id] = r.RouteOpts
-	if _, ok := g.Members[key]; !ok {
+	m.opts[id] = o
+	if _, member := g.Members[key]; !member {
 		g.Members[key] = false
 	}
-	// What has been going on for longer than the wait waits no more.
-	if g.LastTold == 0 && e.StartsAt+r.RouteOpts.GroupWait.Milliseconds() <= now {
-		g.NextFlush = min(g.NextFlush, now)
-	}
 	m.dirtyGroups[id] = true
+	return g
 }
 
 func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification, bool) {
@@ -203,9 +170,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		return n, false
 	}
 	g.LastTold = now
-	slices.SortFunc(n.Alerts, func(a, b Episode) int {
-		return cmp.Or(cmp.Compare(a.StartsAt, b.StartsAt), cmp.Compare(a.EndsAt, b.EndsAt), strings.Compare(a.Fingerprint, b.Fingerprint))
-	})
+	order(n.Alerts)
 	return n, true
 }
 
@@ -223,79 +188,6 @@ func (m *Machine) forget() {
 			m.dirtyEpisodes[key] = true
 		}
 	}
-}
-
-// Rebuild takes over another route tree. Groups that exist under it keep what they have told; what is new in a group is
-// told after its wait. abandoned are the groups of the old tree that had told of something and are gone.
-func (m *Machine) Rebuild(now int64, route *dispatch.Route) (abandoned []Group) {
-	old := m.groups
-	m.route, m.groups, m.opts = route, map[string]*Group{}, map[string]dispatch.RouteOpts{}
-	for _, key := range slices.Sorted(maps.Keys(m.episodes)) {
-		e := m.episodes[key]
-		for _, r := range m.routes(e) {
-			m.join(now, r, key, e)
-		}
-	}
-	for id, g := range old {
-		m.dirtyGroups[id] = true
-		same := m.groups[id]
-		if same == nil {
-			if g.LastTold > 0 {
-				abandoned = append(abandoned, *g)
-			}
-			continue
-		}
-		same.NextFlush, same.LastTold = g.NextFlush, g.LastTold
-		for key, told := range g.Members {
-			if _, ok := same.Members[key]; ok {
-				same.Members[key] = told
-			}
-		}
-		// An episode that ended and was told so is no member any more: joining it again would tell it twice.
-		for key := range same.Members {
-			if _, was := g.Members[key]; !was && !m.episodes[key].Firing {
-				delete(same.Members, key)
-			}
-		}
-	}
-	slices.SortFunc(abandoned, func(a, b Group) int { return strings.Compare(a.id(), b.id()) })
-	m.forget()
-	return abandoned
-}
-
-// Delta calls put for every record that changed since the last call: an episode or a group under its key, nil when it
-// is gone.
-func (m *Machine) Delta(putEpisode func(key string, e *Episode) error, putGroup func(id string, g *Group) error) error {
-	for _, key := range slices.Sorted(maps.Keys(m.dirtyEpisodes)) {
-		if err := putEpisode(key, m.episodes[key]); err != nil {
-			return err
-		}
-	}
-	for _, id := range slices.Sorted(maps.Keys(m.dirtyGroups)) {
-		if err := putGroup(id, m.groups[id]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// Clean says that the last Delta is safely stored.
-func (m *Machine) Clean() {
-	clear(m.dirtyEpisodes)
-	clear(m.dirtyGroups)
-}
-
-// Restore takes over stored records. Rebuild has to follow before the next Advance, which needs the route tree.
-func (m *Machine) Restore(episodes map[string]*Episode, groups map[string]*Group) {
-	m.episodes, m.groups = episodes, groups
-}
-
-func plain(ls model.LabelSet) map[string]string {
-	out := make(map[string]string, len(ls))
-	for n, v := range ls {
-		out[string(n)] = string(v)
-	}
-	return out
 }
 
 // NextWake converts what Advance returned into a duration from now, at most limit.

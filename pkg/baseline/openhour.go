@@ -77,13 +77,13 @@ func (o *OpenHour) summary() (s Summary, ok bool) {
 	}
 	s = Summary{
 		Hour: o.Hour, N: uint16(min(o.N, math.MaxUint16)), Mean: mean,
-		Median: float32(median - mean), Dev: float32(dev / float64(o.Kept)),
-		Ref: float32(math.NaN()), High: float32(o.High - mean), Low: float32(o.Low - mean),
-		Jump: float32(o.Jump), Move: float32(o.Move / n), Step: float32(o.Step), Weight: float32(o.Weight / n),
+		Median: coarse(median - mean), Dev: coarse(dev / float64(o.Kept)),
+		Ref: coarse(math.NaN()), High: coarse(o.High - mean), Low: coarse(o.Low - mean),
+		Jump: coarse(o.Jump), Move: coarse(o.Move / n), Step: coarse(o.Step), Weight: coarse(o.Weight / n),
 	}
 	switch {
 	case o.Refs == o.N:
-		s.Ref, s.High, s.Low = float32(o.RefSum/n-mean), float32(o.High), float32(o.Low)
+		s.Ref, s.High, s.Low = coarse(o.RefSum/n-mean), coarse(o.High), coarse(o.Low)
 	case o.Refs > 0: // the expectation appeared within the hour: deviations are of two kinds, so take the plain ones
 		s.High, s.Low = s.Dev*2, -s.Dev*2
 	}

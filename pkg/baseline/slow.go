@@ -25,7 +25,7 @@ const (
 	openHours     = 6                     // … for so many hours in a row; then it is accepted
 	spreadPrior   = 6.0                   // hours of the whole series' spread that an hour of the week starts with
 	thresholdLow  = 4.0                   // mean deviations: no calibration goes below
-	tailMargin    = 1.25                   // real tails are heavier than the Gaussian that the extrapolation is taken from
+	tailMargin    = 1.25                  // real tails are heavier than the Gaussian that the extrapolation is taken from
 	alarmsPerHour = 1.0 / hoursOfWeek / 2 // one a week, shared by the two gates
 
 	meanAbsOfNormal = 0.7978845608 // E|N(0,1)| = √(2/π)

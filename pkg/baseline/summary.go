@@ -9,7 +9,7 @@ import (
 const hourMillis = int64(3600_000)
 
 // Summary is what the slow model keeps of one UTC hour of one series. Its encoded form is the unit of history: a model
-// is the fold over its summaries. Offsets are relative to Mean so that four bytes suffice.
+// is the fold over its summaries. All but Mean hold values that two bytes can: see coarse.
 type Summary struct {
 	Hour   int32   // hours since 1970 UTC
 	N      uint16  // observed points
@@ -26,18 +26,33 @@ type Summary struct {
 }
 
 // SummaryBytes is the encoded size.
-const SummaryBytes = 4 + 2 + 8 + 9*4
+const SummaryBytes = 4 + 2 + 8 + 9*2
 
 // At returns the middle of the hour in unix milliseconds.
 func (s *Summary) At() int64 { return int64(s.Hour)*hourMillis + hourMillis/2 }
+
+// coarse keeps the eight leading bits of a float's significand (bfloat16): half a percent is plenty for what surrounds a
+// mean, and halves the history.
+func coarse(f float64) float32 {
+	b := math.Float32bits(float32(f))
+	if f32 := float32(f); f32 != f32 || math.IsInf(float64(f32), 0) {
+		return f32
+	}
+	b += 0x7fff + b>>16&1 // to the nearest, ties to even
+	return math.Float32frombits(b &^ 0xffff)
+}
+
+func (s *Summary) floats() [9]*float32 {
+	return [...]*float32{&s.Median, &s.Dev, &s.Ref, &s.High, &s.Low, &s.Jump, &s.Move, &s.Step, &s.Weight}
+}
 
 // Append encodes the summary behind b.
 func (s *Summary) Append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, uint32(s.Hour))
 	b = binary.LittleEndian.AppendUint16(b, s.N)
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(s.Mean))
-	for _, f := range [...]float32{s.Median, s.Dev, s.Ref, s.High, s.Low, s.Jump, s.Move, s.Step, s.Weight} {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(f))
+	for _, f := range s.floats() {
+		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(*f)>>16))
 	}
 	return b
 }
@@ -52,8 +67,8 @@ func DecodeSummary(b []byte) (Summary, error) {
 		N:    binary.LittleEndian.Uint16(b[4:]),
 		Mean: math.Float64frombits(binary.LittleEndian.Uint64(b[6:])),
 	}
-	for i, f := range [...]*float32{&s.Median, &s.Dev, &s.Ref, &s.High, &s.Low, &s.Jump, &s.Move, &s.Step, &s.Weight} {
-		*f = math.Float32frombits(binary.LittleEndian.Uint32(b[14+4*i:]))
+	for i, f := range s.floats() {
+		*f = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[14+2*i:])) << 16)
 	}
 	return s, nil
 }

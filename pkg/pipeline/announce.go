@@ -2,10 +2,8 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sort"
 	"sync"
 	"time"
 
@@ -39,8 +37,9 @@ type Announcer struct {
 
 	mu        sync.Mutex
 	machine   *alert.Machine
+	stale     bool // the machine is ahead of the disk: what it decided was not stored
 	route     *dispatch.Route
-	endpoints map[string][]Endpoint // by receiver
+	endpoints map[string][]Endpoint // by receiver; nil until configured
 	recent    []alert.Episode       // that are over, oldest first
 	forgotten int64
 	wake      chan struct{}
@@ -48,48 +47,77 @@ type Announcer struct {
 
 // NewAnnouncer takes up what the outbox holds.
 func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger) (*Announcer, error) {
-	a := &Announcer{db: db, deliverer: deliverer, logger: logger, endpoints: map[string][]Endpoint{}, wake: make(chan struct{}, 1)}
+	a := &Announcer{db: db, deliverer: deliverer, logger: logger, wake: make(chan struct{}, 1)}
 	if err := db.Update(outbox.Prepare); err != nil {
 		return nil, err
 	}
 	return a, a.load()
 }
 
-// load makes the machine from what is stored. The route tree comes with Configure.
+// load makes the machine from what is stored. Rebuild gives it the route tree.
 func (a *Announcer) load() error {
 	return a.db.View(func(tx *bbolt.Tx) error {
 		episodes, groups, err := outbox.LoadMachine(tx, a.deliverer.Damaged)
 		if err != nil {
 			return fmt.Errorf("read alerts: %w", err)
 		}
-		a.machine = alert.NewMachine(a.route)
+		a.machine = alert.NewMachine(nil)
 		a.machine.Restore(episodes, groups)
+		a.stale = false
 		return nil
 	})
 }
 
-// Configure takes over a route tree and the endpoints of its receivers.
+// catchUp takes back what could not be stored.
+func (a *Announcer) catchUp(now int64) error {
+	if !a.stale {
+		return nil
+	}
+	if err := a.load(); err != nil {
+		return err
+	}
+	a.machine.Rebuild(now, a.route)
+	return nil
+}
+
+// store runs f in a transaction that also takes the state of the machine. What fails to be stored has not been done.
+func (a *Announcer) store(f func(*bbolt.Tx) error) error {
+	a.stale = true
+	err := a.db.Update(func(tx *bbolt.Tx) error {
+		if err := f(tx); err != nil {
+			return err
+		}
+		return outbox.SaveMachine(tx, a.machine)
+	})
+	if err != nil {
+		return fmt.Errorf("store alerts: %w", err)
+	}
+	a.stale = false
+	a.machine.Clean()
+	return nil
+}
+
+// Configure takes over a route tree and the endpoints of its receivers. Nobody is told anything before it.
 func (a *Announcer) Configure(now int64, route *dispatch.Route, endpoints map[string][]Endpoint) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.route, a.endpoints = route, endpoints
-	abandoned := a.machine.Rebuild(now, route)
-	for _, g := range abandoned {
-		a.logger.Warn("route changed; this group will not be told the end of its alerts", "receiver", g.Receiver, "group", g.Key)
+	if err := a.catchUp(now); err != nil {
+		return err
 	}
+	a.route, a.endpoints = route, map[string][]Endpoint{}
 	sends := map[string]outbox.Send{}
-	for _, es := range endpoints {
+	for receiver, es := range endpoints {
+		a.endpoints[receiver] = es
 		for _, e := range es {
 			sends[e.Name] = e.Send
 		}
 	}
-	a.deliverer.SetEndpoints(sends)
-	if err := a.db.Update(func(tx *bbolt.Tx) error { return outbox.SaveMachine(tx, a.machine) }); err != nil {
-		return err
+	for _, g := range a.machine.Rebuild(now, route) {
+		a.logger.Warn("route changed; this group will not be told the end of its alerts", "receiver", g.Receiver, "group", g.Key)
 	}
-	a.machine.Clean()
+	a.deliverer.SetEndpoints(sends)
 	a.poke()
-	return nil
+	return a.store(func(*bbolt.Tx) error { return nil })
 }
 
 // Put implements Herald.
@@ -105,60 +133,6 @@ func (a *Announcer) poke() {
 	case a.wake <- struct{}{}:
 	default:
 	}
-}
-
-// Firing implements Herald: what the grouping knows, and what it has yet to see.
-func (a *Announcer) Firing(f func(labels map[string]string, startsAt int64)) {
-	for _, e := range a.open() {
-		f(e.Labels, e.StartsAt)
-	}
-}
-
-func (a *Announcer) open() []alert.Episode {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	open := map[string]alert.Episode{}
-	key := func(t *alert.Transition) string { return fmt.Sprint(alert.Fingerprint(t.Labels), t.StartsAt) }
-	a.machine.Firing(func(e *alert.Episode) { open[key(&e.Transition)] = *e })
-	queued, err := a.queued()
-	if err != nil {
-		a.logger.Error("queued transitions cannot be read", "err", err)
-	}
-	for i := range queued {
-		t := &queued[i]
-		if t.Firing {
-			open[key(t)] = alert.Episode{Transition: *t, Fingerprint: alert.Fingerprint(t.Labels)}
-		} else {
-			delete(open, key(t))
-		}
-	}
-	out := make([]alert.Episode, 0, len(open))
-	for _, e := range open {
-		out = append(out, e)
-	}
-	sort.Slice(out, func(i, j int) bool {
-		if out[i].StartsAt != out[j].StartsAt {
-			return out[i].StartsAt < out[j].StartsAt
-		}
-		return out[i].Fingerprint < out[j].Fingerprint
-	})
-	return out
-}
-
-// Episodes returns those that fire, and those that ended since the start, for the pages.
-func (a *Announcer) Episodes() (firing, over []alert.Episode) {
-	firing = a.open()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return firing, append([]alert.Episode(nil), a.recent...)
-}
-
-func (a *Announcer) queued() (ts []alert.Transition, err error) {
-	err = a.db.View(func(tx *bbolt.Tx) (err error) {
-		ts, err = outbox.Queued(tx, a.deliverer.Damaged)
-		return err
-	})
-	return ts, err
 }
 
 // Run groups and hands over until the context ends. now is the wall clock.
@@ -184,40 +158,47 @@ func (a *Announcer) Run(ctx context.Context, now func() time.Time) error {
 	}
 }
 
-// Advance groups what is queued and puts what is due into the outbox, in one transaction: what it fails to store it
-// has not done.
+// Advance groups what is queued and puts what is due into the outbox, in one transaction. next is when there is more to
+// do, 0 for not before the next transition.
 func (a *Announcer) Advance(now int64) (next int64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	queued, err := a.queued()
-	if err != nil {
+	if a.endpoints == nil {
+		return 0, nil
+	}
+	if err := a.catchUp(now); err != nil {
 		return 0, err
 	}
+	queued, last, err := a.queued()
+	if err != nil {
+		return 0, fmt.Errorf("read queued transitions: %w", err)
+	}
 	notifications, next := a.machine.Advance(now, queued)
-	err = a.db.Update(func(tx *bbolt.Tx) error {
+	forget := now-a.forgotten >= time.Hour.Milliseconds()
+	if last == nil && !a.machine.Dirty() && !forget {
+		return next, nil
+	}
+	err = a.store(func(tx *bbolt.Tx) error {
 		for i := range notifications {
 			if err := a.enqueue(tx, now, &notifications[i]); err != nil {
 				return err
 			}
 		}
-		if now-a.forgotten > time.Hour.Milliseconds() {
+		if forget {
 			if err := outbox.ForgetTransitions(tx, now-rememberTransitions.Milliseconds()); err != nil {
 				return err
 			}
 		}
-		return errors.Join(outbox.SaveMachine(tx, a.machine), outbox.Taken(tx))
+		return outbox.Taken(tx, last)
 	})
 	if err != nil {
-		err = errors.Join(err, a.load()) // back to what is on disk
-		a.machine.Rebuild(now, a.route)
 		return 0, err
 	}
-	a.machine.Clean()
-	if now-a.forgotten > time.Hour.Milliseconds() {
+	if forget {
 		a.forgotten = now
 	}
-	for i := range queued {
-		if t := queued[i]; !t.Firing {
+	for _, t := range queued {
+		if !t.Firing {
 			a.recent = append(a.recent, alert.Episode{Transition: t, Fingerprint: alert.Fingerprint(t.Labels)})
 		}
 	}
@@ -232,8 +213,9 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 func (a *Announcer) enqueue(tx *bbolt.Tx, now int64, n *alert.Notification) error {
 	for _, e := range a.endpoints[n.Receiver] {
 		body, ok, err := webhook.Encode(n, e.Payload)
-		if err != nil {
-			return err
+		if err != nil { // it never will be, and must not hold up the others
+			a.logger.Error("notification cannot be encoded and is dropped", "endpoint", e.Name, "group", n.GroupKey, "err", err)
+			continue
 		}
 		if !ok {
 			continue

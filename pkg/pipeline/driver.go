@@ -14,18 +14,22 @@ import (
 type Driver struct {
 	in       *Instance
 	schedule Schedule
-	now      func() time.Time // with a monotonic reading
-	began    time.Time
+	clock    func() (wall, mono int64) // unix milliseconds, and milliseconds since the start that no clock change moves
 	logger   *slog.Logger
 	work     chan func()
 	seen     atomic.Int64 // monotonic milliseconds of the last turn of the loop
 	unset    bool
 }
 
-// NewDriver drives in every interval, each tick delay late.
+// NewDriver drives in every interval, each tick delay late. now carries a monotonic reading, as time.Now does.
 func NewDriver(in *Instance, interval, delay time.Duration, now func() time.Time, logger *slog.Logger) *Driver {
+	began := now()
 	return &Driver{
-		in: in, now: now, began: now(), logger: logger, work: make(chan func()),
+		in: in, logger: logger, work: make(chan func()),
+		clock: func() (wall, mono int64) {
+			t := now()
+			return t.UnixMilli(), t.Sub(began).Milliseconds()
+		},
 		schedule: Schedule{Interval: interval.Milliseconds(), Delay: delay.Milliseconds(), Last: in.LastTick()},
 	}
 }
@@ -49,14 +53,13 @@ func (d *Driver) SetPace(interval, delay time.Duration) {
 
 // Stuck returns an error when no tick could have started for one and a half intervals.
 func (d *Driver) Stuck(interval time.Duration) error {
-	idle := time.Duration(d.mono()-d.seen.Load()) * time.Millisecond
+	_, mono := d.clock()
+	idle := time.Duration(mono-d.seen.Load()) * time.Millisecond
 	if limit := interval*3/2 + 10*time.Second; d.seen.Load() > 0 && idle > limit {
 		return fmt.Errorf("the tick that began %s ago has not ended", idle.Round(time.Second))
 	}
 	return nil
 }
-
-func (d *Driver) mono() int64 { return d.now().Sub(d.began).Milliseconds() }
 
 // Run ticks until the context ends, and leaves a snapshot behind.
 func (d *Driver) Run(ctx context.Context) error {
@@ -66,22 +69,7 @@ func (d *Driver) Run(ctx context.Context) error {
 		}
 	}()
 	for {
-		d.seen.Store(d.mono())
-		wall := d.now().UnixMilli()
-		d.complain(wall)
-		p := d.schedule.Next(wall, d.mono())
-		if p.Jump != 0 {
-			d.logger.Warn("the wall clock jumped; nothing is judged or learnt until it has run true for five minutes", "jump", p.Jump)
-		}
-		d.in.Missed(p.Missed, p.Reason)
-		if p.Tick != 0 {
-			d.tick(ctx, p.Tick)
-			if ctx.Err() != nil {
-				return nil
-			}
-			continue
-		}
-		timer := time.NewTimer(max(p.Wait, time.Millisecond))
+		timer := time.NewTimer(d.turn(ctx))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -94,6 +82,22 @@ func (d *Driver) Run(ctx context.Context) error {
 	}
 }
 
+// turn runs the tick that is due, if any, and says how long there is nothing to do.
+func (d *Driver) turn(ctx context.Context) (wait time.Duration) {
+	wall, mono := d.clock()
+	d.seen.Store(max(mono, 1))
+	d.complain(wall)
+	p := d.schedule.Next(wall, mono)
+	if p.Jump != 0 {
+		d.logger.Warn("the wall clock jumped; nothing is judged or learnt until it has run true for five minutes", "jump", p.Jump)
+	}
+	d.in.Missed(p.Missed, p.Reason)
+	if p.Tick != 0 {
+		d.tick(ctx, p.Tick)
+	}
+	return max(p.Wait, 0)
+}
+
 // tick has its interval as its time.
 func (d *Driver) tick(ctx context.Context, t int64) {
 	bounded, cancel := context.WithTimeout(ctx, max(time.Duration(d.schedule.Interval)*time.Millisecond, time.Second))
@@ -102,7 +106,7 @@ func (d *Driver) tick(ctx context.Context, t int64) {
 		if bounded.Err() != nil {
 			d.in.Missed(1, series.Overrun)
 		}
-		d.logger.Error("tick failed", "tick", clock(t), "err", err)
+		d.logger.Error("tick failed", "tick", clockText(t), "err", err)
 	}
 }
 
@@ -110,9 +114,9 @@ func (d *Driver) complain(wall int64) {
 	if unset := wall < clockUnset; unset != d.unset {
 		d.unset = unset
 		if unset {
-			d.logger.Error("the clock is not set; nothing is judged until it is", "now", clock(wall))
+			d.logger.Error("the clock is not set; nothing is judged until it is", "now", clockText(wall))
 		} else {
-			d.logger.Info("the clock is set", "now", clock(wall))
+			d.logger.Info("the clock is set", "now", clockText(wall))
 		}
 	}
 }

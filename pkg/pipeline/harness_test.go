@@ -88,7 +88,7 @@ func openHarness(dir string, defs []signal.Definition, snapshotEvery time.Durati
 	if err != nil {
 		return nil, err
 	}
-	h.history, err = tsdb.Open(tsdb.Options{Dir: filepath.Join(dir, "history"), Name: "history", Retention: 60 * 24 * time.Hour, Block: 24 * time.Hour})
+	h.history, err = tsdb.Open(tsdb.Options{Dir: filepath.Join(dir, "history"), Name: "history", Retention: 60 * 24 * time.Hour, Block: 12 * time.Hour, NoLog: true, SamplesPerChunk: 720})
 	if err != nil {
 		return nil, err
 	}

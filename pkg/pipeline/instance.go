@@ -28,7 +28,6 @@ import (
 // Names of the ledger's records.
 const (
 	lastTickKey   = "last_tick"
-	historyKey    = "history_until"
 	identitiesKey = "identities"
 )
 
@@ -151,7 +150,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 	}
 	evaluated := in.eval.At(ctx, t, signals)
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("tick %s: %w", clock(t), err) // half an evaluation is none
+		return fmt.Errorf("tick %s: %w", clockText(t), err) // half an evaluation is none
 	}
 	inputs := make([]Input, len(evaluated))
 	for i := range evaluated {
@@ -171,7 +170,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 	// told all the same.
 	if err := in.recorder.Record(ctx, &out); err != nil {
 		in.metrics.commitErrors.WithLabelValues("live").Inc()
-		in.o.Logger.Error("tick was not recorded; a restart would not know its points", "tick", clock(t), "err", err)
+		in.o.Logger.Error("tick was not recorded; a restart would not know its points", "tick", clockText(t), "err", err)
 	}
 	phase("record")
 	err := in.commit(&out, t)
@@ -201,7 +200,7 @@ func (in *Instance) commit(out *Output, lastTick int64) error {
 	if err != nil {
 		clear(in.known) // it may name series that were rolled back
 		in.metrics.commitErrors.WithLabelValues("ledger").Inc()
-		return fmt.Errorf("commit tick %s: %w", clock(out.T), err)
+		return fmt.Errorf("commit tick %s: %w", clockText(out.T), err)
 	}
 	in.o.Herald.Committed()
 	in.transitions, in.closed, in.dropped = nil, nil, nil
@@ -217,7 +216,7 @@ func (in *Instance) collect(out *Output) {
 			firing = "firing"
 		}
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
-		in.o.Logger.Info(t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clock(out.T))
+		in.o.Logger.Info(t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clockText(out.T))
 	}
 	in.closed = append(in.closed, out.Closed...)
 	in.dropped = append(in.dropped, out.Dropped...)
@@ -324,17 +323,20 @@ func (in *Instance) housekeeping(ctx context.Context, t int64) {
 	}
 }
 
+// copyHistory derives history up to the last hour that is complete. Where to begin is asked of the stores, not
+// remembered: what history held in memory is derived again after a restart.
 func (in *Instance) copyHistory(ctx context.Context, t int64) error {
 	final := (t - finalAfter) / hourMillis // first hour that is not complete
 	if in.historyTo == 0 {
-		in.historyTo = final
+		oldest, ok := in.o.Live.Oldest()
+		if !ok {
+			return nil
+		}
+		newest, _ := in.o.History.Newest()
+		in.historyTo = max(oldest, newest) / hourMillis
 	}
 	for ; in.historyTo < final; in.historyTo++ {
 		if err := CopyHour(ctx, in.o.Live, in.o.History, in.historyTo); err != nil {
-			return err
-		}
-		err := in.o.Ledger.Update(func(tx *bbolt.Tx) error { return state.PutTime(tx, historyKey, (in.historyTo+1)*hourMillis) })
-		if err != nil {
 			return err
 		}
 		in.metrics.history.Set(float64((in.historyTo + 1) * hourMillis / 1000))
@@ -391,4 +393,10 @@ func (in *Instance) stopwatch() func(phase string) {
 	}
 }
 
-func clock(t int64) string { return time.UnixMilli(t).UTC().Format(time.RFC3339) }
+// clockText prints an instant for people; the zero one is none.
+func clockText(t int64) string {
+	if t == 0 {
+		return "none"
+	}
+	return time.UnixMilli(t).UTC().Format(time.RFC3339)
+}

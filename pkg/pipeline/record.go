@@ -129,7 +129,7 @@ func (a *appender) put(ref *storage.SeriesRef, t int64, v float64, ls func() lab
 	if *ref == 0 || err != nil { // new, or swept out of memory since
 		got, err = a.Append(0, ls(), t, v)
 	}
-	if a.again && (errors.Is(err, storage.ErrOutOfOrderSample) || errors.Is(err, storage.ErrDuplicateSampleForTimestamp)) {
+	if a.again && (errors.Is(err, storage.ErrOutOfOrderSample) || errors.Is(err, storage.ErrDuplicateSampleForTimestamp) || errors.Is(err, storage.ErrOutOfBounds)) {
 		return
 	}
 	if err != nil {
@@ -139,8 +139,8 @@ func (a *appender) put(ref *storage.SeriesRef, t int64, v float64, ls func() lab
 	*ref = got
 }
 
-// grain is the power of two nearest below 1/steps of the band, so that rounded values compress well. Without a band it
-// is relative to the value.
+// grain is the power of two nearest to 1/steps of the band, so that rounded values compress well. Without a band it is
+// relative to the value.
 func grain(lower, upper, center, steps float64) float64 {
 	w := upper - lower
 	if math.IsInf(w, 0) || math.IsNaN(w) || w <= 0 {
@@ -149,7 +149,7 @@ func grain(lower, upper, center, steps float64) float64 {
 	if w == 0 || math.IsNaN(w) {
 		return 0
 	}
-	return math.Exp2(math.Floor(math.Log2(w / steps)))
+	return math.Exp2(math.Round(math.Log2(w / steps)))
 }
 
 func roundTo(x, grain float64) float64 {

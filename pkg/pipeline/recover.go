@@ -24,8 +24,6 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	var lastTick int64
 	err := in.o.Ledger.View(func(tx *bbolt.Tx) error {
 		lastTick, _ = state.Time(tx, lastTickKey)
-		to, _ := state.Time(tx, historyKey)
-		in.historyTo = to / hourMillis
 		return changedSince(tx, core, changed)
 	})
 	if err != nil {
@@ -70,7 +68,7 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	if err := in.resolveOrphans(); err != nil {
 		return err
 	}
-	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clock(in.last))
+	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clockText(in.last))
 	return in.Snapshot()
 }
 

@@ -119,6 +119,7 @@ func summaryKey(id SeriesID, day int32) []byte {
 // PutSummary stores the summary of an hour, replacing the one it had.
 func PutSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
 	b := tx.Bucket(summariesBucket)
+	b.FillPercent = 0.95 // a series grows at its end only: halving its pages would leave them so for ever
 	key := summaryKey(id, s.Hour/hoursPerRecord)
 	old := b.Get(key)
 	record := make([]byte, 0, len(old)+baseline.SummaryBytes)

@@ -2,32 +2,25 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
+	"maps"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
-
-	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
-const (
-	firstRetry = 500 * time.Millisecond
-	longRetry  = 5 * time.Minute
-	giveUpAt   = 72 * time.Hour
-	// perEndpoint is how many groups of one endpoint may be on their way at once.
-	perEndpoint = 4
-)
+// perEndpoint is how many groups of one endpoint may be on their way at once.
+const perEndpoint = 4
 
 // Send posts a body to an endpoint; any error is retried.
 type Send func(ctx context.Context, body []byte) error
 
 // Deliverer sends what is in the outbox until it is accepted: in order within endpoint and group, the groups of an
-// endpoint independently of each other and of other endpoints.
+// endpoint independently of each other and of other endpoints. What was accepted but not acknowledged on disk before a
+// crash is sent again, byte by byte the same.
 type Deliverer struct {
 	db      *bbolt.DB
 	logger  *slog.Logger
@@ -35,45 +28,35 @@ type Deliverer struct {
 	metrics *metrics
 
 	mu        sync.Mutex
-	endpoints map[string]Send
+	endpoints map[string]Send // nil until they are set: until then nothing leaves
 	busy      map[string]bool // endpoint and group on their way
 	load      map[string]int  // by endpoint
 	wake      chan struct{}
+
+	reports  sync.Mutex
+	reported map[string]bool // damaged records, each counted once
 }
 
-type metrics struct {
-	sent, failed, dead *prometheus.CounterVec
-	latency            *prometheus.HistogramVec
-	pending            *prometheus.GaugeVec
-	corrupt            prometheus.Counter
-}
-
-// NewDeliverer prepares to send from the store. Endpoints are set before anything leaves.
+// NewDeliverer prepares to send from the store, once SetEndpoints has said where to.
 func NewDeliverer(db *bbolt.DB, logger *slog.Logger, reg prometheus.Registerer, now func() time.Time) *Deliverer {
-	m := &metrics{
-		sent:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "baseliner_notifications_total", Help: "Attempted posts of notifications."}, []string{"endpoint"}),
-		failed:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "baseliner_notifications_failed_total", Help: "Posts that were not accepted and are tried again, by reason."}, []string{"endpoint", "reason"}),
-		dead:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "baseliner_outbox_dead_letters_total", Help: "Notifications given up and kept as dead letters."}, []string{"endpoint"}),
-		latency: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "baseliner_notification_latency_seconds", Help: "Time a post took.", Buckets: []float64{.01, .05, .1, .5, 1, 5, 10, 30}}, []string{"endpoint"}),
-		pending: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_outbox_pending", Help: "Notifications that no receiver has accepted yet."}, []string{"endpoint"}),
-		corrupt: prometheus.NewCounter(prometheus.CounterOpts{Name: "baseliner_outbox_corrupt_records_total", Help: "Records of the outbox that could not be read."}),
-	}
-	if reg != nil {
-		reg.MustRegister(m.sent, m.failed, m.dead, m.latency, m.pending, m.corrupt)
-	}
 	return &Deliverer{
-		db: db, logger: logger, now: now, metrics: m, endpoints: map[string]Send{},
-		busy: map[string]bool{}, load: map[string]int{}, wake: make(chan struct{}, 1),
+		db: db, logger: logger, now: now, metrics: newMetrics(reg),
+		busy: map[string]bool{}, load: map[string]int{}, wake: make(chan struct{}, 1), reported: map[string]bool{},
 	}
 }
 
 // SetEndpoints replaces the endpoints. What waits for one that is gone goes to the dead letters: it is not lost.
 func (d *Deliverer) SetEndpoints(endpoints map[string]Send) {
 	d.mu.Lock()
-	for name := range endpoints {
-		d.metrics.pending.WithLabelValues(name).Add(0)
+	for name := range d.endpoints {
+		if endpoints[name] == nil {
+			d.metrics.pending.DeleteLabelValues(name)
+		}
 	}
-	d.endpoints = endpoints
+	d.endpoints = maps.Clone(endpoints)
+	if d.endpoints == nil {
+		d.endpoints = map[string]Send{}
+	}
 	d.mu.Unlock()
 	d.Wake()
 }
@@ -86,8 +69,16 @@ func (d *Deliverer) Wake() {
 	}
 }
 
-// Damaged counts and logs a record that cannot be read.
+// Damaged counts and logs a record that cannot be read, the first time that it is met.
 func (d *Deliverer) Damaged(bucket string, key []byte, err error) {
+	id := fmt.Sprintf("%s %x", bucket, key)
+	d.reports.Lock()
+	known := d.reported[id]
+	d.reported[id] = true
+	d.reports.Unlock()
+	if known {
+		return
+	}
 	d.metrics.corrupt.Inc()
 	d.logger.Error("outbox record cannot be read and is passed over", "bucket", bucket, "key", fmt.Sprintf("%x", key), "err", err)
 }
@@ -100,7 +91,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 	for {
 		wait, err := d.round(ctx, &wg)
 		if err != nil {
-			d.logger.Error("outbox cannot be read; deliveries wait", "err", err)
+			d.logger.Error("outbox is not available; deliveries wait", "err", err)
 			wait = time.Second
 		}
 		timer := time.NewTimer(wait)
@@ -117,6 +108,13 @@ func (d *Deliverer) Run(ctx context.Context) error {
 
 // round starts what is due and says when to look again.
 func (d *Deliverer) round(ctx context.Context, wg *sync.WaitGroup) (wait time.Duration, err error) {
+	wait = time.Minute
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.endpoints == nil {
+		return wait, nil
+	}
+	// Read under the lock: an attempt that ends later than this is still busy here.
 	var pending []Delivery
 	err = d.db.View(func(tx *bbolt.Tx) (err error) {
 		pending, err = Pending(tx, d.Damaged)
@@ -126,32 +124,29 @@ func (d *Deliverer) round(ctx context.Context, wg *sync.WaitGroup) (wait time.Du
 		return 0, err
 	}
 	now := d.now().UnixMilli()
-	wait = time.Minute
-	waiting := map[string]bool{} // groups whose oldest delivery is not the one at hand
-	counts := map[string]int{}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name := range d.endpoints {
-		counts[name] = 0
-	}
+	var homeless []*Delivery
+	seen := map[string]bool{} // lanes whose oldest delivery has been met
+	counts := map[string]float64{}
 	for i := range pending {
 		p := &pending[i]
-		counts[p.Endpoint]++
 		lane := p.Endpoint + "\xff" + p.GroupKey
-		if waiting[lane] {
+		send := d.endpoints[p.Endpoint]
+		if send == nil {
+			if !d.busy[lane] { // an attempt from before may yet succeed
+				homeless = append(homeless, p)
+			}
 			continue
 		}
-		waiting[lane] = true
-		send := d.endpoints[p.Endpoint]
-		switch {
-		case send == nil:
-			waiting[lane] = false // all of its deliveries go
-			d.bury(p, "its endpoint is no longer configured")
+		counts[p.Endpoint]++
+		if seen[lane] {
 			continue
-		case d.busy[lane] || d.load[p.Endpoint] >= perEndpoint:
-			continue // the end of that attempt wakes us
-		case p.NextTry > now:
-			wait = min(wait, time.Duration(p.NextTry-now)*time.Millisecond)
+		}
+		seen[lane] = true
+		if d.busy[lane] || d.load[p.Endpoint] >= perEndpoint {
+			continue // the end of an attempt wakes us
+		}
+		if left := time.Duration(p.NextTry-now) * time.Millisecond; left > 0 && left <= longestWait {
+			wait = min(wait, left)
 			continue
 		}
 		d.busy[lane] = true
@@ -165,67 +160,8 @@ func (d *Deliverer) round(ctx context.Context, wg *sync.WaitGroup) (wait time.Du
 			d.Wake()
 		})
 	}
-	for name, n := range counts {
-		d.metrics.pending.WithLabelValues(name).Set(float64(n))
+	for name := range d.endpoints {
+		d.metrics.pending.WithLabelValues(name).Set(counts[name])
 	}
-	return max(wait, time.Millisecond), nil
-}
-
-func (d *Deliverer) attempt(ctx context.Context, p *Delivery, send Send) {
-	began := d.now()
-	err := send(ctx, p.Body)
-	took := d.now().Sub(began)
-	if err != nil && ctx.Err() != nil {
-		return // we are stopping; the receiver is not to blame
-	}
-	d.metrics.sent.WithLabelValues(p.Endpoint).Inc()
-	d.metrics.latency.WithLabelValues(p.Endpoint).Observe(took.Seconds())
-	if err == nil {
-		if p.Attempts > 0 {
-			d.logger.Info("notification was accepted", "endpoint", p.Endpoint, "group", p.GroupKey, "attempts", p.Attempts+1)
-		}
-		d.store(p, accepted)
-		return
-	}
-	reason, after := "other", time.Duration(0)
-	var f *webhook.Failure
-	if errors.As(err, &f) {
-		reason, after = string(f.Class), f.RetryAfter
-	}
-	d.metrics.failed.WithLabelValues(p.Endpoint, reason).Inc()
-	p.Attempts++
-	now := d.now()
-	if now.UnixMilli()-p.Created > giveUpAt.Milliseconds() {
-		p.LastError = err.Error()
-		d.bury(p, "it was not accepted for 72 hours")
-		return
-	}
-	if err.Error() != p.LastError {
-		d.logger.Warn("notification was not accepted and is tried again", "endpoint", p.Endpoint, "group", p.GroupKey, "attempts", p.Attempts, "err", err)
-	}
-	p.LastError = err.Error()
-	p.NextTry = now.Add(max(backoff(p.Attempts), after)).UnixMilli()
-	d.store(p, tried)
-}
-
-// backoff doubles from half a second to five minutes, between half of that and all of it.
-func backoff(attempts int) time.Duration {
-	d := longRetry
-	if attempts < 12 {
-		d = min(firstRetry<<(attempts-1), longRetry)
-	}
-	return d/2 + rand.N(d/2)
-}
-
-func (d *Deliverer) bury(p *Delivery, why string) {
-	d.metrics.dead.WithLabelValues(p.Endpoint).Inc()
-	d.logger.Error("notification was given up and kept as a dead letter", "endpoint", p.Endpoint, "group", p.GroupKey, "why", why, "attempts", p.Attempts, "last_error", p.LastError)
-	d.store(p, giveUp)
-}
-
-// store writes an outcome. If that fails the delivery is attempted again: twice is better than never.
-func (d *Deliverer) store(p *Delivery, how func(*bbolt.Tx, *Delivery) error) {
-	if err := d.db.Update(func(tx *bbolt.Tx) error { return how(tx, p) }); err != nil {
-		d.logger.Error("outcome of a delivery was not written; it may be sent again", "endpoint", p.Endpoint, "err", err)
-	}
+	return wait, d.bury("its endpoint is no longer configured", homeless...)
 }

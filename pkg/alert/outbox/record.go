@@ -4,6 +4,8 @@
 package outbox
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -19,7 +21,7 @@ var (
 	bucketKnown      = []byte("alert_transitions") // id → time: told once, never again
 	bucketQueue      = []byte("alert_queue")       // sequence → transition that the grouping has not seen
 	bucketEpisodes   = []byte("alert_episodes")    // key → episode
-	bucketGroups     = []byte("alert_groups")      // id → group
+	bucketGroups     = []byte("alert_groups")      // hash of the id → group
 	bucketDeliveries = []byte("alert_deliveries")  // sequence → delivery
 	bucketDead       = []byte("alert_dead_letters")
 )
@@ -98,19 +100,23 @@ func PutTransitions(tx *bbolt.Tx, now int64, ts []alert.Transition) error {
 	return nil
 }
 
-// Queued returns the transitions that the grouping has not seen, oldest first.
-func Queued(tx *bbolt.Tx, damaged Damaged) (ts []alert.Transition, err error) {
-	err = each(tx.Bucket(bucketQueue), "queue", damaged, func(_ []byte, t *alert.Transition) error {
+// Queued returns the transitions that the grouping has not seen, oldest first, and the key of the last for Taken; nil
+// when there are none.
+func Queued(tx *bbolt.Tx, damaged Damaged) (ts []alert.Transition, last []byte, err error) {
+	b := tx.Bucket(bucketQueue)
+	err = each(b, "queue", damaged, func(_ []byte, t *alert.Transition) error {
 		ts = append(ts, *t)
 		return nil
 	})
-	return ts, err
+	last, _ = b.Cursor().Last()
+	return ts, bytes.Clone(last), err
 }
 
-// Taken empties the queue: the grouping has seen it, in this transaction.
-func Taken(tx *bbolt.Tx) error {
+// Taken drops the queue up to a key that Queued gave: the grouping has seen it, in this transaction. What was put
+// since stays.
+func Taken(tx *bbolt.Tx, last []byte) error {
 	c := tx.Bucket(bucketQueue).Cursor()
-	for k, _ := c.First(); k != nil; k, _ = c.First() {
+	for k, _ := c.First(); k != nil && bytes.Compare(k, last) <= 0; k, _ = c.First() {
 		if err := c.Delete(); err != nil {
 			return err
 		}
@@ -138,32 +144,32 @@ func ForgetTransitions(tx *bbolt.Tx, before int64) error {
 
 // SaveMachine stores what changed in the machine. Clean it once the transaction is committed.
 func SaveMachine(tx *bbolt.Tx, m *alert.Machine) error {
-	save := func(bucket []byte, key string, v any, gone bool) error {
+	save := func(bucket, key []byte, v any, gone bool) error {
 		b := tx.Bucket(bucket)
 		if gone {
-			return b.Delete([]byte(key))
+			return b.Delete(key)
 		}
-		return put(b, []byte(key), v)
+		return put(b, key, v)
 	}
 	return m.Delta(
-		func(key string, e *alert.Episode) error { return save(bucketEpisodes, key, e, e == nil) },
-		func(id string, g *alert.Group) error { return save(bucketGroups, id, g, g == nil) },
+		func(key string, e *alert.Episode) error { return save(bucketEpisodes, []byte(key), e, e == nil) },
+		func(id string, g *alert.Group) error {
+			// Ids hold labels of any length; keys may not be longer than 32 KiB.
+			key := sha256.Sum256([]byte(id))
+			return save(bucketGroups, key[:], g, g == nil)
+		},
 	)
 }
 
-// LoadMachine reads what SaveMachine stored.
-func LoadMachine(tx *bbolt.Tx, damaged Damaged) (map[string]*alert.Episode, map[string]*alert.Group, error) {
-	episodes, groups := map[string]*alert.Episode{}, map[string]*alert.Group{}
-	err := errors.Join(
-		each(tx.Bucket(bucketEpisodes), "episodes", damaged, func(k []byte, e *alert.Episode) error {
-			episodes[string(k)] = e
+// LoadMachine reads what SaveMachine stored, for Restore.
+func LoadMachine(tx *bbolt.Tx, damaged Damaged) (episodes []*alert.Episode, groups []*alert.Group, err error) {
+	err = errors.Join(
+		each(tx.Bucket(bucketEpisodes), "episodes", damaged, func(_ []byte, e *alert.Episode) error {
+			episodes = append(episodes, e)
 			return nil
 		}),
-		each(tx.Bucket(bucketGroups), "groups", damaged, func(k []byte, g *alert.Group) error {
-			if g.Members == nil {
-				g.Members = map[string]bool{}
-			}
-			groups[string(k)] = g
+		each(tx.Bucket(bucketGroups), "groups", damaged, func(_ []byte, g *alert.Group) error {
+			groups = append(groups, g)
 			return nil
 		}),
 	)

@@ -1,4 +1,5 @@
-// Package webhook speaks Alertmanager's webhook: its payload of version 4, byte for byte, and the post that carries it.
+// Package webhook speaks Alertmanager's webhook: its payload of version 4, as its own types encode it, and the post that
+// carries it.
 package webhook
 
 import (
@@ -21,8 +22,13 @@ type PayloadOptions struct {
 	SendResolved bool // without it, alerts that ended are left out
 }
 
-// Encode gives the body of a notification; ok is false when nothing is left to say.
+// Encode gives the body of a notification; ok is false when there is nothing to say: to who does not want to hear of
+// ends, an end is no news. status is that of the whole group, also when MaxAlerts cuts the list: a receiver must not
+// close what still fires.
 func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err error) {
+	if n.Reason == alert.ReasonSomeResolved && !o.SendResolved {
+		return nil, false, nil
+	}
 	alerts := make(template.Alerts, 0, len(n.Alerts))
 	for i := range n.Alerts {
 		if e := &n.Alerts[i]; e.Firing || o.SendResolved {
@@ -90,7 +96,7 @@ func common(alerts template.Alerts, of func(*template.Alert) template.KV) templa
 	for i := range alerts[1:] {
 		other := of(&alerts[i+1])
 		for n, v := range out {
-			if o, ok := other[n]; !ok || o != v {
+			if other[n] != v {
 				delete(out, n)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +22,7 @@ const (
 	responseRead     = 64 << 10 // bytes of an answer that are read, so that the connection can be used again
 	responseLog      = 512      // bytes of an answer that a person gets to see
 	longestRetryWait = time.Hour
+	mostRedirects    = 3
 )
 
 // SenderOptions are where and how to post.
@@ -53,7 +55,7 @@ const (
 	ClassOther     Class = "other"
 )
 
-// Failure is a post that was not accepted. It never shows the URL, which may hold a secret.
+// Failure is a post that was not accepted. It never shows what may be secret in the URL.
 type Failure struct {
 	Class      Class
 	Status     int           // of the answer; 0 when there was none
@@ -64,7 +66,8 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
-// NewSender prepares a client. Redirects are failures unless the configuration follows them.
+// NewSender prepares a client. Redirects are failures unless the configuration follows them, and then still those that
+// would make a GET of the post and lose the notification.
 func NewSender(name string, o SenderOptions) (*Sender, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
@@ -72,6 +75,14 @@ func NewSender(name string, o SenderOptions) (*Sender, error) {
 	c, err := commonconfig.NewClientFromConfig(o.HTTP, name)
 	if err != nil {
 		return nil, fmt.Errorf("http client of receiver %s: %w", name, err)
+	}
+	if o.HTTP.FollowRedirects {
+		c.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+			if req.Method != http.MethodPost || len(via) > mostRedirects {
+				return http.ErrUseLastResponse
+			}
+			return nil
+		}
 	}
 	return &Sender{o, c}, nil
 }
@@ -87,6 +98,9 @@ func (s *Sender) Send(ctx context.Context, body []byte) error {
 			return &Failure{Class: ClassOther, Err: fmt.Errorf("read url_file: %w", err)}
 		}
 		target = strings.TrimSpace(string(b))
+		if target == "" {
+			return &Failure{Class: ClassOther, Err: errors.New("read url_file: it is empty")}
+		}
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
@@ -96,17 +110,18 @@ func (s *Sender) Send(ctx context.Context, body []byte) error {
 	req.Header.Set("User-Agent", s.o.Agent)
 	resp, err := s.client.Do(req)
 	if err != nil {
-		return &Failure{Class: classOf(err), Err: fmt.Errorf("post: %w", withoutURL(err))}
+		return &Failure{Class: classOf(err), Err: fmt.Errorf("post: %s", redact(withoutURL(err).Error(), req.URL))}
 	}
 	defer resp.Body.Close()
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, responseRead)) // the status has decided already
 	if resp.StatusCode/100 == 2 {
 		return nil
 	}
-	text := strings.TrimSpace(string(answer[:min(len(answer), responseLog)]))
+	text := redact(strings.TrimSpace(string(answer)), req.URL)
+	text = strings.ToValidUTF8(text[:min(len(text), responseLog)], "\ufffd")
 	return &Failure{
 		Class: classOfStatus(resp.StatusCode), Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header, time.Now()),
-		Err: fmt.Errorf("post: receiver answered %s: %q", resp.Status, text),
+		Err: fmt.Errorf("post: receiver answered %s: %q", redact(resp.Status, req.URL), text),
 	}
 }
 
@@ -144,15 +159,34 @@ func withoutURL(err error) error {
 	return err
 }
 
+// redact hides what may be secret in the URL wherever a text repeats it, as error pages do: the parts of its path, the
+// values of its query, its password. Short parts are words, not secrets.
+func redact(text string, u *url.URL) string {
+	const secretLength = 8
+	parts := append(strings.Split(u.Path, "/"), strings.Split(u.EscapedPath(), "/")...)
+	for _, values := range u.Query() {
+		for _, v := range values {
+			parts = append(parts, v, url.QueryEscape(v))
+		}
+	}
+	parts = append(parts, u.RawQuery)
+	password, _ := u.User.Password()
+	parts = append(parts, u.User.Username(), password)
+	slices.SortFunc(parts, func(a, b string) int { return len(b) - len(a) }) // a part may contain another
+	for _, p := range parts {
+		if len(p) >= secretLength {
+			text = strings.ReplaceAll(text, p, "<redacted>")
+		}
+	}
+	return text
+}
+
 // retryAfter reads seconds or a date, and takes no more than an hour seriously.
 func retryAfter(h http.Header, now time.Time) time.Duration {
-	v := h.Get("Retry-After")
-	if v == "" {
-		return 0
-	}
+	v := strings.TrimSpace(h.Get("Retry-After"))
 	d := time.Duration(0)
-	if n, err := strconv.ParseInt(v, 10, 32); err == nil {
-		d = time.Duration(n) * time.Second
+	if n, err := strconv.ParseFloat(v, 64); err == nil && n > 0 {
+		d = time.Duration(min(n, longestRetryWait.Seconds()) * float64(time.Second))
 	} else if at, err := http.ParseTime(v); err == nil {
 		d = at.Sub(now)
 	}

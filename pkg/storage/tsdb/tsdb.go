@@ -29,6 +29,11 @@ type Options struct {
 	Block     time.Duration // of the smallest block; 0 is two hours
 	// OutOfOrder is how far behind the newest sample of the database a sample may come.
 	OutOfOrder time.Duration
+	// NoLog does without a write-ahead log: what is not in a block yet is gone after a restart. For what can be derived.
+	NoLog bool
+	// SamplesPerChunk is how many samples share the head of a chunk; 0 is Prometheus' default.
+	SamplesPerChunk int
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 }
@@ -43,6 +48,12 @@ func Open(o Options) (*DB, error) {
 	opts.MaxBytes = o.MaxBytes
 	opts.WALSegmentSize = 4 << 20 // whole segments are dropped: small ones keep the log near what is needed
 	opts.WALCompression = compression.Snappy
+	if o.NoLog {
+		opts.WALSegmentSize = -1
+	}
+	if o.SamplesPerChunk > 0 {
+		opts.SamplesPerChunk = o.SamplesPerChunk
+	}
 	opts.StripeSize = 1024
 	opts.HeadChunksWriteBufferSize = 128 << 10
 	opts.OutOfOrderTimeWindow = o.OutOfOrder.Milliseconds()

@@ -1,0 +1,80 @@
+package alert
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+
+	amalert "github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/common/model"
+)
+
+// Group is what one receiver hears together. Its fields are exported for the store alone; times are unix milliseconds.
+type Group struct {
+	Key         string            `json:"key"` // Alertmanager's groupKey
+	Receiver    string            `json:"receiver"`
+	Labels      map[string]string `json:"labels"`
+	RouteLabels map[string]string `json:"routeLabels,omitempty"`
+	NextFlush   int64             `json:"nextFlush"`
+	LastTold    int64             `json:"lastTold"`          // 0 before the first notification
+	Members     map[string]bool   `json:"members,omitempty"` // episode key → told that it fires
+}
+
+// id tells the groups of a machine apart, as Alertmanager's notification log does.
+func (g *Group) id() string { return g.Receiver + "\xff" + g.Key }
+
+// place is a group that an episode belongs to, which may not exist yet.
+type place struct {
+	route *dispatch.Route
+	group Group
+}
+
+// places lists the groups that the route tree gives an episode.
+func (m *Machine) places(e *Episode) (ps []place) {
+	if m.route == nil {
+		return nil
+	}
+	all := labelSet(e.Labels)
+	for _, r := range m.route.Match(all) {
+		labels := model.LabelSet{}
+		for n, v := range all {
+			if _, ok := r.RouteOpts.GroupBy[n]; ok || r.RouteOpts.GroupByAll {
+				labels[n] = v
+			}
+		}
+		ps = append(ps, place{r, Group{
+			Key: r.Key() + ":" + labels.String(), Receiver: r.RouteOpts.Receiver,
+			Labels: plain(labels), RouteLabels: plain(r.RouteOpts.Labels),
+		}})
+	}
+	return ps
+}
+
+// order sorts as Alertmanager does, and the episodes of one alert by their begin.
+func order(es []Episode) {
+	slices.SortFunc(es, func(a, b Episode) int { return cmp.Compare(a.StartsAt, b.StartsAt) })
+	s := byLabels{make(amalert.AlertSlice, len(es)), es}
+	for i := range es {
+		s.AlertSlice[i] = &amalert.Alert{Alert: model.Alert{Labels: labelSet(es[i].Labels)}}
+	}
+	sort.Stable(s)
+}
+
+type byLabels struct {
+	amalert.AlertSlice
+	episodes []Episode
+}
+
+func (s byLabels) Swap(i, j int) {
+	s.AlertSlice.Swap(i, j)
+	s.episodes[i], s.episodes[j] = s.episodes[j], s.episodes[i]
+}
+
+func plain(ls model.LabelSet) map[string]string {
+	out := make(map[string]string, len(ls))
+	for n, v := range ls {
+		out[string(n)] = string(v)
+	}
+	return out
+}

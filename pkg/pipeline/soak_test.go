@@ -1,0 +1,8 @@
+//go:build soak
+
+package pipeline
+
+func init() {
+	killedRuns = 500
+	diskDays, diskSeries = 60, 100
+}
