@@ -49,6 +49,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err != nil {
 		return err
 	}
+	// Blocks are put together in the directory for temporary files: in a container the storage may be the only place.
+	if os.Getenv("TMPDIR") == "" {
+		if err := os.MkdirAll(o.path, 0o750); err != nil {
+			return fmt.Errorf("create storage: %w", err)
+		}
+		if err := os.Setenv("TMPDIR", o.path); err != nil {
+			return err
+		}
+	}
 	if len(cfg.Signals) == 0 {
 		return fmt.Errorf("%s configures no signals to fill", o.config)
 	}
@@ -70,11 +79,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
 
+	if err := in.FlushHistory(ctx); err != nil {
+		return err
+	}
 	began := time.Now()
-	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, cfg.Signals, logger)
+	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals, logger)
 	if err != nil {
 		return err
 	}
+	defer b.Abort()
 	bar := newProgress(os.Stderr, source.first, source.last)
 	err = source.each(b.Core(), func(t int64, inputs []pipeline.Input) error {
 		bar.at(t, b.Points)

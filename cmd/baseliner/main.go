@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -22,11 +21,6 @@ import (
 var version = "dev"
 
 func main() {
-	// Most of the memory is models and recent samples that stay; a sidecar would rather collect more often than hold
-	// twice of it. GOGC and GOMEMLIMIT decide otherwise where they are set.
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -79,6 +80,11 @@ type instance struct {
 }
 
 func runInstance(ctx context.Context, o *runOptions, logger *slog.Logger) (err error) {
+	// Nearly all of the memory is models and recent samples, which stay, and there is a minute between two ticks: a
+	// sidecar would rather collect often than hold garbage. GOGC decides otherwise where it is set.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(25)
+	}
 	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
 	if err != nil {
 		return err

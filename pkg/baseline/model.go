@@ -66,9 +66,16 @@ type Verdict struct {
 // Expect states the expectation for the instant t (unix milliseconds).
 func (m *Model) Expect(t int64) Expectation {
 	s := &m.Slow
-	hour := floorDiv(t-hourMillis/2, hourMillis)
-	frac := float64(t-hourMillis/2-hour*hourMillis) / float64(hourMillis)
+	middle := max(hourMillis-m.step, 0) / 2
+	hour := floorDiv(t-middle, hourMillis)
+	frac := float64(t-middle-hour*hourMillis) / float64(hourMillis)
 	a, b := s.slot(m.zone, hour), s.slot(m.zone, hour+1)
+	// A series that lives by day only has an edge: beyond it the last hour goes on.
+	if frac == 0 || s.DayN[b%hoursOfDay] == 0 {
+		b = a
+	} else if s.DayN[a%hoursOfDay] == 0 {
+		a = b
+	}
 	e := Expectation{Hours: int(s.Hours), Weeks: int(min(s.WeekN[a], s.WeekN[b])), Lower: math.Inf(-1), Upper: math.Inf(1)}
 	if s.Hours < firstDay || s.DayN[a%hoursOfDay] == 0 || s.DayN[b%hoursOfDay] == 0 {
 		e.Center = math.NaN()
@@ -90,7 +97,7 @@ func (m *Model) Expect(t int64) Expectation {
 	e.context = young * s.ContextThreshold * lerp(s.spread(a), s.spread(b))
 	e.breakaway = young * s.BreakThreshold * lerp(s.moveSpread(a), s.moveSpread(b))
 	e.Lower, e.Upper = e.Center-e.context, e.Center+e.context
-	if m.MemoryN > 0 && m.MemoryOf == 1 && t-m.LastT <= memoryGapSteps*m.step {
+	if s.BreakThreshold > 0 && m.MemoryN > 0 && m.MemoryOf == 1 && t-m.LastT <= memoryGapSteps*m.step {
 		lo, hi := e.Center+m.Memory-e.breakaway, e.Center+m.Memory+e.breakaway
 		e.Lower, e.Upper = max(e.Lower, lo), min(e.Upper, hi)
 		if e.Lower > e.Upper { // the gates exclude each other: only their common border is left
@@ -117,7 +124,7 @@ func (m *Model) Step(p series.Point) (v Verdict, closed *Summary) {
 	if v.expected {
 		course, of = p.Value-v.Center, 1
 	}
-	innovation, change := 0.0, 0.0
+	innovation, change := math.NaN(), 0.0
 	fresh := m.MemoryN > 0 && p.T-m.LastT <= memoryGapSteps*m.step
 	if fresh {
 		change = p.Value - m.LastV
@@ -127,7 +134,7 @@ func (m *Model) Step(p series.Point) (v Verdict, closed *Summary) {
 	}
 	if v.Known {
 		v.Score = course / v.context
-		if b := innovation / v.breakaway; math.Abs(b) > math.Abs(v.Score) {
+		if b := innovation / v.breakaway; math.Abs(b) > math.Abs(v.Score) { // never with NaN
 			v.Score = b
 		}
 	}
@@ -165,7 +172,7 @@ func (m *Model) pass(t int64) (closed *Summary) {
 		}
 		m.Pending, _ = m.Open.summary()
 	}
-	if m.Pending.N > 0 && t >= (int64(m.Pending.Hour)+1)*hourMillis+closeAfter {
+	if closed == nil && m.Pending.N > 0 && t >= (int64(m.Pending.Hour)+1)*hourMillis+closeAfter {
 		closed = m.foldPending()
 	}
 	return closed
@@ -173,8 +180,10 @@ func (m *Model) pass(t int64) (closed *Summary) {
 
 func (m *Model) foldPending() *Summary {
 	s := m.Pending
-	m.Slow.Fold(m.zone, &s)
 	m.Pending = Summary{}
+	if !m.Slow.Fold(m.zone, &s) {
+		return nil // history has that hour already, and knows it better
+	}
 	return &s
 }
 

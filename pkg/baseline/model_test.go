@@ -64,7 +64,7 @@ func TestFoldOfTheHistoryIsTheModelToTheBit(t *testing.T) {
 	stepped, _ := m.AppendBinary(nil)
 	var decoded []Summary
 	for i := range history { // through the encoding, as the ledger keeps them
-		s, err := DecodeSummary(history[i].Append(nil))
+		s, err := DecodeSummary(history[i].Hour/24, history[i].Append(nil))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -226,6 +226,25 @@ func TestLevelShiftIsAcceptedAsTheNewNormal(t *testing.T) {
 	t.Log("flagged rows by day after the shift:", flagged)
 	if flagged[0] == 0 || flagged[13] > 0 {
 		t.Error("want the shift flagged at first and normal after two weeks")
+	}
+}
+
+func TestHistoryCoarserThanLifeKnowsNoBreaks(t *testing.T) {
+	m := New(utc{}, 5*time.Second)
+	start := monday + 14*24*hourMillis
+	w := newWeek()
+	feed(m, monday, start, 60_000, w, nil) // every minute: no point is near enough to another to break away from it
+	flagged := 0
+	feed(m, start, start+2*hourMillis, 5000, w, func(v Verdict) {
+		if !v.Known {
+			t.Fatal("two weeks are known")
+		}
+		if math.Abs(v.Score) >= 1 {
+			flagged++
+		}
+	})
+	if flagged > 1 {
+		t.Errorf("%d of 1440 quiet points flagged", flagged)
 	}
 }
 

@@ -22,13 +22,15 @@ type OpenHour struct {
 	High   float64
 	Low    float64
 	Jump   float64
-	Move   float64 // sum
+	Moves  uint32  // points that had a neighbour to break away from
+	Move   float64 // sum of absolute innovations
 	Step   float64
 	Weight float64 // sum
 	Points [openHourPoints]float64
 }
 
-// add takes one observed point. expected is NaN when there was no expectation.
+// add takes one observed point. expected is NaN when there was no expectation, innovation when there was no recent
+// course.
 func (o *OpenHour) add(hour int32, value, weight, expected, innovation, change float64) {
 	if o.N == 0 {
 		*o = OpenHour{Hour: hour, Stride: 1, High: math.Inf(-1), Low: math.Inf(1)}
@@ -55,8 +57,11 @@ func (o *OpenHour) add(hour int32, value, weight, expected, innovation, change f
 		o.RefSum += expected
 	}
 	o.High, o.Low = max(o.High, value-ref), min(o.Low, value-ref)
-	o.Jump = max(o.Jump, math.Abs(innovation))
-	o.Move += math.Abs(innovation)
+	if !math.IsNaN(innovation) {
+		o.Moves++
+		o.Jump = max(o.Jump, math.Abs(innovation))
+		o.Move += math.Abs(innovation)
+	}
 	if c := math.Abs(change); c > 0 && (o.Step == 0 || c < o.Step) {
 		o.Step = c
 	}
@@ -79,7 +84,10 @@ func (o *OpenHour) summary() (s Summary, ok bool) {
 		Hour: o.Hour, N: uint16(min(o.N, math.MaxUint16)), Mean: mean,
 		Median: coarse(median - mean), Dev: coarse(dev / float64(o.Kept)),
 		Ref: coarse(math.NaN()), High: coarse(o.High - mean), Low: coarse(o.Low - mean),
-		Jump: coarse(o.Jump), Move: coarse(o.Move / n), Step: coarse(o.Step), Weight: coarse(o.Weight / n),
+		Jump: coarse(math.NaN()), Move: coarse(math.NaN()), Step: coarse(o.Step), Weight: coarse(o.Weight / n),
+	}
+	if o.Moves > 0 {
+		s.Jump, s.Move = coarse(o.Jump), coarse(o.Move/float64(o.Moves))
 	}
 	switch {
 	case o.Refs == o.N:

@@ -45,6 +45,7 @@ type Slow struct {
 
 	AllSpread   float64 // the same over all hours
 	Move        float64 // mean absolute innovation
+	MoveHours   uint32  // hours it was learnt from
 	Quantum     float64 // smallest usual change of the value
 	RowsPerHour float64
 	Hot         uint8 // hours in a row that looked anomalous
@@ -96,9 +97,9 @@ func (m *Slow) known(slot int) bool {
 
 // Fold takes the next summary. Summaries come in the order of their hours; one that is not newer than the last is
 // ignored, so that folding twice changes nothing.
-func (m *Slow) Fold(z slotter, s *Summary) {
+func (m *Slow) Fold(z slotter, s *Summary) bool {
 	if s.N == 0 || (m.Hours > 0 && s.Hour <= m.LastHour) {
-		return
+		return false
 	}
 	m.Hours++
 	m.LastHour = s.Hour
@@ -107,9 +108,10 @@ func (m *Slow) Fold(z slotter, s *Summary) {
 	m.learnGrain(s)
 	if m.Hours <= firstDay {
 		m.learnFirstDay(slot, x)
-		return
+		return true
 	}
 	m.learnShape(z, slot, x, s)
+	return true
 }
 
 // learnFirstDay only gathers: there is nothing to deviate from yet.
@@ -143,13 +145,12 @@ func (m *Slow) learnShape(z slotter, slot int, x float64, s *Summary) {
 	residual := x - expected
 	row := math.Hypot(residual, float64(s.Dev)/meanAbsOfNormal) * meanAbsOfNormal
 
-	if m.AllSpread > 0 {
+	if m.Hours > firstDay+1 {
 		m.learnTails(z, slot, s)
 	}
 	speed, limit := 1.0, math.Inf(1)
 	if m.Hours > 2*firstDay {
-		limit = clipSpreads * m.spread(slot)
-		speed = m.caution(math.Abs(residual), slot)
+		speed, limit = m.caution(math.Abs(residual), slot)
 	}
 	clipped := clip(residual, limit)
 
@@ -172,17 +173,19 @@ func (m *Slow) learnShape(z slotter, slot int, x float64, s *Summary) {
 	m.WeekN[slot] = inc(m.WeekN[slot])
 }
 
-// caution returns the speed of learning for an hour so far from its expectation.
-func (m *Slow) caution(residual float64, slot int) float64 {
-	if m.ContextThreshold == 0 || residual < m.ContextThreshold*m.spread(slot) {
+// caution returns the speed of learning for an hour so far from its expectation, and the largest residual it may teach.
+// What stays outside for long is no incident any more but how the series is now.
+func (m *Slow) caution(residual float64, slot int) (speed, limit float64) {
+	limit = clipSpreads * m.spread(slot)
+	switch {
+	case m.ContextThreshold == 0 || residual < m.ContextThreshold*m.spread(slot):
 		m.Hot = 0
-		return 1
-	}
-	if m.Hot >= openHours {
-		return 1
+		return 1, limit
+	case m.Hot >= openHours:
+		return 1, math.Inf(1)
 	}
 	m.Hot++
-	return openSpeed
+	return openSpeed, limit
 }
 
 // learnTails notes how far the hour went at its worst, in spreads, and recalibrates the thresholds.
@@ -193,19 +196,21 @@ func (m *Slow) learnTails(z slotter, slot int, s *Summary) {
 	}
 	// Points were judged against the interpolated curve; its mean over an hour leans on both neighbours.
 	h := int64(s.Hour)
-	curve := 0.75*m.knot(slot) + 0.125*(m.knot(m.slot(z, h-1))+m.knot(m.slot(z, h+1)))
+	side := (1 - 1/max(m.RowsPerHour*m.RowsPerHour, 1)) / 8
+	curve := (1-2*side)*m.knot(slot) + side*(m.knot(m.slot(z, h-1))+m.knot(m.slot(z, h+1)))
 	shift := mean - curve
 	worst := max(math.Abs(float64(s.High)+shift), math.Abs(float64(s.Low)+shift))
 
 	decay := math.Exp2(-1 / tailHalfLife)
 	m.ContextTail.Add(worst/m.spread(slot), decay)
 	m.BreakTail.Add(float64(s.Jump)/m.moveSpread(slot), decay)
-	if m.ContextTail.N() < tailHours-1 {
-		return
-	}
 	k := extrapolation(m.RowsPerHour)
-	m.ContextThreshold = threshold(&m.ContextTail, k)
-	m.BreakThreshold = threshold(&m.BreakTail, k)
+	if m.ContextTail.N() > tailHours-1 {
+		m.ContextThreshold = threshold(&m.ContextTail, k)
+	}
+	if m.BreakTail.N() > tailHours-1 {
+		m.BreakThreshold = threshold(&m.BreakTail, k)
+	}
 }
 
 // learnGrain follows what needs no expectation.
@@ -213,11 +218,13 @@ func (m *Slow) learnGrain(s *Summary) {
 	n := float64(m.Hours - 1)
 	g := gain(spreadHalfLife, n)
 	m.RowsPerHour += g * (float64(s.N) - m.RowsPerHour)
-	move := float64(s.Move)
-	if n > firstDay {
-		move = min(move, clipSpreads*(m.Move+m.floor()))
+	if move := float64(s.Move); !math.IsNaN(move) {
+		if m.MoveHours > firstDay {
+			move = min(move, clipSpreads*(m.Move+m.floor()))
+		}
+		m.Move += gain(spreadHalfLife, float64(m.MoveHours)) * (move - m.Move)
+		m.MoveHours++
 	}
-	m.Move += g * (move - m.Move)
 	if step := float64(s.Step); step > 0 {
 		if m.Quantum == 0 || step < m.Quantum {
 			m.Quantum = step

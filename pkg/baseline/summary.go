@@ -19,14 +19,16 @@ type Summary struct {
 	Ref    float32 // mean expectation of the points when they were judged, minus Mean; NaN if there was none
 	High   float32 // largest point minus its expectation (or minus Mean, without one)
 	Low    float32 // smallest such
-	Jump   float32 // largest absolute innovation
-	Move   float32 // mean absolute innovation
+	Jump   float32 // largest absolute innovation; NaN when no point had a recent course
+	Move   float32 // mean absolute innovation; NaN likewise
 	Step   float32 // smallest change between neighbours that is not zero; 0 if there was none
 	Weight float32 // mean denominator of a ratio, else 0
 }
 
-// SummaryBytes is the encoded size.
-const SummaryBytes = 4 + 2 + 8 + 9*2
+// SummaryBytes is the encoded size. The day is not part of it: it is in the key of the record.
+const SummaryBytes = 1 + 2 + 8 + 9*2
+
+const hoursPerDay = 24
 
 // At returns the middle of the hour in unix milliseconds.
 func (s *Summary) At() int64 { return int64(s.Hour)*hourMillis + hourMillis/2 }
@@ -48,7 +50,7 @@ func (s *Summary) floats() [9]*float32 {
 
 // Append encodes the summary behind b.
 func (s *Summary) Append(b []byte) []byte {
-	b = binary.LittleEndian.AppendUint32(b, uint32(s.Hour))
+	b = append(b, uint8(s.Hour%hoursPerDay))
 	b = binary.LittleEndian.AppendUint16(b, s.N)
 	b = binary.LittleEndian.AppendUint64(b, math.Float64bits(s.Mean))
 	for _, f := range s.floats() {
@@ -57,18 +59,18 @@ func (s *Summary) Append(b []byte) []byte {
 	return b
 }
 
-// DecodeSummary reads what Append wrote.
-func DecodeSummary(b []byte) (Summary, error) {
+// DecodeSummary reads what Append wrote of an hour of the day (days since 1970 UTC).
+func DecodeSummary(day int32, b []byte) (Summary, error) {
 	if len(b) < SummaryBytes {
 		return Summary{}, fmt.Errorf("decode summary: %d bytes, want %d", len(b), SummaryBytes)
 	}
 	s := Summary{
-		Hour: int32(binary.LittleEndian.Uint32(b)),
-		N:    binary.LittleEndian.Uint16(b[4:]),
-		Mean: math.Float64frombits(binary.LittleEndian.Uint64(b[6:])),
+		Hour: day*hoursPerDay + int32(b[0]),
+		N:    binary.LittleEndian.Uint16(b[1:]),
+		Mean: math.Float64frombits(binary.LittleEndian.Uint64(b[3:])),
 	}
 	for i, f := range s.floats() {
-		*f = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[14+2*i:])) << 16)
+		*f = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[11+2*i:])) << 16)
 	}
 	return s, nil
 }

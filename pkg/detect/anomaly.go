@@ -20,6 +20,7 @@ type Rule struct {
 	KeepFiringFor time.Duration
 	// LostAfter ends a firing anomaly whose series shows nothing any more; 0 means DefaultAbsentFor.
 	LostAfter time.Duration
+	Interval  time.Duration // between points
 }
 
 // Phase is where an anomaly is in its life.
@@ -92,7 +93,10 @@ const (
 // what decided.
 func (r *Rule) Step(s *State, in Input) (events []Event, gate Gate) {
 	if in.Missing != series.Observed {
-		return r.lost(s, in.T), GateMissing
+		return r.lost(s, in), GateMissing
+	}
+	if s.Phase == Pending && in.T-s.Observed > 2*r.Interval.Milliseconds() {
+		*s = State{Observed: s.Observed} // nobody watched in between: for has to begin anew
 	}
 	s.Observed = in.T
 	dir, gate := r.side(in)
@@ -130,7 +134,7 @@ func (r *Rule) side(in Input) (series.Direction, Gate) {
 	if !in.Known {
 		return series.Both, GateLearning
 	}
-	if math.Abs(in.Score) < 1 {
+	if !(math.Abs(in.Score) >= 1) {
 		return series.Both, GateScore
 	}
 	dir := direction(in.Score)
@@ -163,17 +167,20 @@ func (r *Rule) holds(s *State, in Input, gate Gate) bool {
 		change >= recoverBelow*r.MinAbsolute && change >= recoverBelow*r.MinRelative*math.Abs(in.Expected)
 }
 
-// lost keeps an anomaly over a short silence. A pending one is dropped: nobody saw it last.
-func (r *Rule) lost(s *State, t int64) []Event {
+// lost keeps an anomaly over a short silence of its source, and over any of ours. A pending one is dropped: nobody saw
+// it last.
+func (r *Rule) lost(s *State, in Input) []Event {
 	after := r.LostAfter
 	if after == 0 {
 		after = DefaultAbsentFor
 	}
 	switch {
 	case s.Phase == Pending:
-		s.Phase = Inactive
-	case s.Phase == Firing && t-s.Observed >= after.Milliseconds():
-		return s.finish(t, nil)
+		return s.finish(in.T, nil)
+	case s.Phase == Firing && in.Missing.Ours():
+		s.Observed += min(in.T-s.Observed, r.Interval.Milliseconds()) // the silence of the source begins later
+	case s.Phase == Firing && in.T-s.Observed >= after.Milliseconds():
+		return s.finish(in.T, nil)
 	}
 	return nil
 }

@@ -81,11 +81,11 @@ func identity(o *Occurrence, external map[string]string) map[string]string {
 	ls := map[string]string{}
 	maps.Copy(ls, external)
 	maps.Copy(ls, d.Labels)
-	if o.Series != nil {
-		maps.Copy(ls, o.Series.Labels.Map())
-	}
 	if d.Team != "" {
 		ls["team"] = d.Team
+	}
+	if o.Series != nil {
+		maps.Copy(ls, o.Series.Labels.Map())
 	}
 	ls["alertname"], ls["signal"], ls["layer"], ls["severity"] = d.Alert, d.Name, d.Layer.String(), d.Severity
 	ls["type"] = "absent"
@@ -168,7 +168,12 @@ func plain(v float64) string { return strconv.FormatFloat(v, 'g', 6, 64) }
 
 func abs64(v float64) float64 { return max(v, -v) }
 
-func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
+func capital(s string) string {
+	if s == "" {
+		return s
+	}
+	return strings.ToUpper(s[:1]) + s[1:]
+}
 
 func clipRunes(s string, n int) string {
 	if r := []rune(s); len(r) > n {

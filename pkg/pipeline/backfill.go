@@ -28,6 +28,7 @@ type Backfill struct {
 	dir     string // of the history store
 	keep    int64  // milliseconds of history that is kept
 	newest  int64  // what is older than newest − keep is learnt but not stored
+	base    *Core  // of the instance: what it knows is gone on with
 	scratch *Core
 	known   map[state.SeriesID]bool
 	closed  []Closed
@@ -45,13 +46,13 @@ type Backfill struct {
 }
 
 // NewBackfill prepares to fill the history of the definitions. newest is the last instant that will come.
-func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, newest int64, defs []signal.Definition, logger *slog.Logger) (*Backfill, error) {
+func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, newest int64, base *Core, defs []signal.Definition, logger *slog.Logger) (*Backfill, error) {
 	core, err := NewCore(defs)
 	if err != nil {
 		return nil, err
 	}
 	return &Backfill{
-		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, scratch: core, logger: logger,
+		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core, logger: logger,
 		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
 	}, nil
 }
@@ -89,7 +90,16 @@ func (b *Backfill) recall(in Input, t int64) error {
 		if o.Point.Missing != series.Observed || in.Signal.find(o.Labels) != nil {
 			continue
 		}
+		if err := b.flushSummaries(); err != nil { // among them may be its own
+			return err
+		}
 		sr := in.Signal.add(o.Labels)
+		if s := b.base.byName[in.Signal.Def.Name]; s != nil && s.identity == in.Signal.identity {
+			if from := s.find(o.Labels); from != nil && from.lastSeen > 0 && from.lastSeen < t {
+				sr.model.State, sr.lastSeen, sr.absence = from.model.State, from.lastSeen, from.absence
+				continue
+			}
+		}
 		err := b.ledger.View(func(tx *bbolt.Tx) error {
 			before, err := state.Summaries(tx, sr.ID, 0, int32(t/hourMillis))
 			if err == nil && len(before) > 0 {
@@ -160,6 +170,9 @@ func (b *Backfill) flushBlock(ctx context.Context) error {
 }
 
 func (b *Backfill) flushSummaries() error {
+	if len(b.closed) == 0 {
+		return nil
+	}
 	err := b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, b.closed, b.known) })
 	if err != nil {
 		return fmt.Errorf("write summaries: %w", err)
@@ -184,6 +197,14 @@ func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool) err
 		}
 	}
 	return nil
+}
+
+// Abort releases what an unfinished block holds.
+func (b *Backfill) Abort() {
+	if b.block != nil {
+		_ = b.block.Close() // its files are temporary
+		b.block = nil
+	}
 }
 
 // Finish writes what is left and merges what was learnt into core, the state of the instance.

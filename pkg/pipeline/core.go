@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -112,7 +113,7 @@ func NewCore(defs []signal.Definition) (*Core, error) {
 			Def: d, Zone: zone, identity: d.Identity(), byKey: map[string]*Series{},
 			rule: detect.Rule{
 				Direction: d.Direction, MinAbsolute: d.MinChange.Absolute, MinRelative: d.MinChange.Relative,
-				For: d.For, KeepFiringFor: d.KeepFiringFor, LostAfter: d.AbsentFor,
+				For: d.For, KeepFiringFor: d.KeepFiringFor, LostAfter: d.AbsentFor, Interval: d.Interval,
 			},
 		}
 		c.signals = append(c.signals, s)
@@ -162,6 +163,9 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 			continue // the first one wins; the evaluation counted the other
 		}
 		o.Point.T = t
+		if !sane(o.Point.Value) && o.Point.Missing == series.Observed {
+			o.Point = series.Point{T: t, Value: math.NaN(), Missing: series.NotANumber}
+		}
 		s.stepSeries(sr, o.Point, out)
 	}
 	var forgotten []*Series
@@ -184,6 +188,10 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 	}
 	s.stepAbsence(t, out)
 }
+
+// sane refuses what is no measurement: NaN, infinities, and the huge numbers by which programs say "unlimited". One of
+// them would poison every mean it enters.
+func sane(v float64) bool { return math.Abs(v) <= 1e30 }
 
 func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	v, closed := sr.model.Step(p)

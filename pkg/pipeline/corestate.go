@@ -61,6 +61,7 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 			dropped = append(dropped, name)
 		} else {
 			s.absence = sf.Absence
+			s.absence.Firing = s.absence.Firing && s.Def.AbsentFor == 0
 		}
 		for range d.uvarint() {
 			ls := make(series.Labels, d.uvarint())
@@ -78,6 +79,7 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 			sr := s.add(ls)
 			sr.model.State, sr.anomaly, sr.absence = f.Model, f.Anomaly, f.Absence
 			sr.missing, sr.lastSeen = f.Missing, f.LastSeen
+			sr.absence.Firing = sr.absence.Firing && s.Def.AbsentFor > 0
 		}
 	}
 	if d.err == nil && len(d.b) > 0 {

@@ -37,7 +37,8 @@ type query struct {
 type Evaluated struct {
 	Input
 	Err        error
-	Duplicates int // series that differed in nothing but what a result drops
+	Duplicates int           // series that differed in nothing but what a result drops
+	Offset     time.Duration // how far back the expression looks
 }
 
 // At evaluates the signals at t, several at once.
@@ -63,7 +64,10 @@ func (e *Evaluator) At(ctx context.Context, t int64, signals []*Signal) []Evalua
 
 func (e *Evaluator) one(ctx context.Context, t int64, s *Signal, iv promql.Intervals) Evaluated {
 	ev := Evaluated{Input: Input{Signal: s, Otherwise: series.NoData}}
-	results, err := e.results(s, func(q *promql.Query) ([]promql.Result, error) { return e.Engine.Instant(ctx, e.Store, q, t, iv) })
+	results, err := e.results(s, func(q *promql.Query) ([]promql.Result, error) {
+		ev.Offset = max(ev.Offset, q.Offset())
+		return e.Engine.Instant(ctx, e.Store, q, t, iv)
+	})
 	if err != nil {
 		ev.Err = fmt.Errorf("signal %s: %w", s.Def.Name, err)
 		ev.Otherwise = series.QueryFailed

@@ -148,14 +148,14 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 			signals = append(signals, s)
 		}
 	}
-	evaluated := in.eval.At(ctx, t, signals)
+	evaluated := in.evaluate(ctx, t, signals)
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("tick %s: %w", clockText(t), err) // half an evaluation is none
 	}
 	inputs := make([]Input, len(evaluated))
 	for i := range evaluated {
 		in.report(&evaluated[i])
-		in.ownUp(&evaluated[i].Input, t)
+		in.ownUp(&evaluated[i].Input, t, evaluated[i].Offset)
 		inputs[i] = evaluated[i].Input
 	}
 	phase("evaluate")
@@ -203,6 +203,9 @@ func (in *Instance) commit(out *Output, lastTick int64) error {
 		return fmt.Errorf("commit tick %s: %w", clockText(out.T), err)
 	}
 	in.o.Herald.Committed()
+	for _, sr := range in.dropped {
+		delete(in.known, sr.ID)
+	}
 	in.transitions, in.closed, in.dropped = nil, nil, nil
 	return nil
 }
@@ -254,8 +257,8 @@ func (in *Instance) report(ev *Evaluated) {
 }
 
 // ownUp takes the blame for what is missing because we were not there to see it.
-func (in *Instance) ownUp(input *Input, t int64) {
-	if t <= in.downSince || t > in.upSince {
+func (in *Instance) ownUp(input *Input, t int64, offset time.Duration) {
+	if t <= in.downSince || t-offset.Milliseconds() > in.upSince {
 		return
 	}
 	blame := func(m *series.Missing) {
@@ -273,27 +276,53 @@ func (in *Instance) count(out *Output) {
 	in.metrics.ticks.Inc()
 	in.metrics.lastTick.Set(float64(out.T) / 1000)
 	var by [16]int
-	states := map[string]int{"learning": 0, "known": 0, "missing": 0}
 	for i := range out.Judged {
-		v := &out.Judged[i].Verdict
-		by[v.Missing&15]++
-		switch {
-		case v.Missing != series.Observed:
-			states["missing"]++
-		case v.Known:
-			states["known"]++
-		default:
-			states["learning"]++
-		}
+		by[out.Judged[i].Verdict.Missing&15]++
 	}
 	for m, n := range by {
 		if n > 0 {
 			in.metrics.points.WithLabelValues(series.Missing(m).String()).Add(float64(n))
 		}
 	}
-	for s, n := range states {
+	for s, n := range in.states() {
 		in.metrics.series.WithLabelValues(s).Set(float64(n))
 	}
+}
+
+// states counts the series by where they stand.
+func (in *Instance) states() map[string]int {
+	states := map[string]int{"learning": 0, "known": 0, "missing": 0}
+	for _, s := range in.core.signals {
+		for _, sr := range s.series {
+			switch {
+			case sr.missing != series.Observed:
+				states["missing"]++
+			case sr.verdict.Known:
+				states["known"]++
+			default:
+				states["learning"]++
+			}
+		}
+	}
+	return states
+}
+
+// evaluate gives the signals most of the tick's time. One that needs longer has failed; the others have not.
+func (in *Instance) evaluate(ctx context.Context, t int64, signals []*Signal) []Evaluated {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*4/5)
+		defer cancel()
+	}
+	return in.eval.At(ctx, t, signals)
+}
+
+// FlushHistory writes to disk what the history store holds in memory, for those who are to write beside it.
+func (in *Instance) FlushHistory(ctx context.Context) error {
+	if err := in.copyHistory(ctx, in.last); err != nil {
+		return err
+	}
+	return in.o.History.Flush()
 }
 
 // Missed counts ticks that nobody evaluated.
@@ -344,22 +373,41 @@ func (in *Instance) copyHistory(ctx context.Context, t int64) error {
 	return nil
 }
 
-// prune drops what history keeps no longer.
+// prune drops what history keeps no longer, and the series of signals that are not configured any more.
 func (in *Instance) prune(t int64) error {
 	before := int32((t - in.o.HistoryKeep.Milliseconds()) / hourMillis)
-	return in.o.Ledger.Update(func(tx *bbolt.Tx) error {
-		var errs []error
-		for _, s := range in.core.signals {
-			for _, sr := range s.series {
-				errs = append(errs, state.DropSummaries(tx, sr.ID, before))
-			}
+	alive := map[state.SeriesID]bool{}
+	for _, s := range in.core.signals {
+		for _, sr := range s.series {
+			alive[sr.ID] = true
 		}
-		return errors.Join(errs...)
+	}
+	return in.o.Ledger.Update(func(tx *bbolt.Tx) error {
+		var all, gone []state.SeriesID
+		err := state.EachSeries(tx, func(id state.SeriesID, _ state.Known, lastSeen int64) error {
+			if alive[id] || t-lastSeen <= forgetAfter.Milliseconds() {
+				all = append(all, id)
+			} else {
+				gone = append(gone, id)
+			}
+			return nil
+		})
+		for _, id := range all {
+			err = errors.Join(err, state.DropSummaries(tx, id, before))
+		}
+		for _, id := range gone {
+			err = errors.Join(err, state.DropSeries(tx, id))
+			delete(in.known, id)
+		}
+		return err
 	})
 }
 
 // Snapshot saves the state of the models.
 func (in *Instance) Snapshot() error {
+	if len(in.transitions)+len(in.closed)+len(in.dropped) > 0 {
+		return errors.New("the ledger has not taken everything yet: a snapshot now would hide it from a restart")
+	}
 	in.mu.RLock()
 	b, err := in.core.AppendBinary(nil)
 	in.mu.RUnlock()

@@ -29,6 +29,13 @@ const (
 
 var recorded = [...]string{metricValue, metricExpected, metricLower, metricUpper, metricScore, metricMissing, metricDenominator}
 
+// resultSteps is how many steps of a result fill its band, scoreSteps how many a score has between 0 and 1: finer than
+// any screen.
+const (
+	resultSteps = 512
+	scoreSteps  = 128
+)
+
 const (
 	refValue = iota
 	refExpected
@@ -98,11 +105,11 @@ func (r *Recorder) point(app *appender, t int64, j *Judged) {
 	if math.IsNaN(v.Center) {
 		return
 	}
-	grain := grain(v.Lower, v.Upper, v.Center, 1024)
+	grain := grain(v.Lower, v.Upper, v.Center, resultSteps)
 	put(refExpected, roundTo(v.Center, grain))
 	put(refLower, roundTo(v.Lower, grain))
 	put(refUpper, roundTo(v.Upper, grain))
-	put(refScore, roundTo(v.Score, 1.0/256))
+	put(refScore, roundTo(v.Score, 1.0/scoreSteps))
 }
 
 // labels of a recorded series of the point.

@@ -1,10 +1,12 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -39,7 +41,13 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	}
 	if found {
 		if _, err := core.UnmarshalBinary(payload); err != nil {
-			return err
+			in.metrics.snapshots.WithLabelValues("damaged").Inc()
+			in.o.Logger.Error("snapshot cannot be used; models are made anew from history", "err", err)
+			found = false
+			if core, err = NewCore(definitions(core)); err != nil {
+				return err
+			}
+			in.core = core
 		}
 		in.snapshotAt = at
 	}
@@ -47,7 +55,7 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		// Two hours of recording give the recent course back; what is older is in the summaries.
 		at = max(lastTick-2*hourMillis, 0)
 	}
-	refolded, err := in.refold(func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 })
+	refolded, err := in.refold(core, func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 })
 	if err != nil {
 		return err
 	}
@@ -72,6 +80,14 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	return in.Snapshot()
 }
 
+func definitions(core *Core) []signal.Definition {
+	defs := make([]signal.Definition, len(core.signals))
+	for i, s := range core.signals {
+		defs[i] = s.Def
+	}
+	return defs
+}
+
 // changedSince names the signals whose recorded points belong to another definition.
 func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
 	text := state.Meta(tx, identitiesKey)
@@ -91,9 +107,9 @@ func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
 }
 
 // refold makes the models that want it from the summaries of the ledger, and adds the series the core does not know.
-func (in *Instance) refold(wants func(*Signal, *Series) bool) (n int, err error) {
+func (in *Instance) refold(core *Core, wants func(*Signal, *Series) bool) (n int, err error) {
 	byIdentity := map[string]*Signal{}
-	for _, s := range in.core.signals {
+	for _, s := range core.signals {
 		byIdentity[s.identity] = s
 	}
 	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
@@ -142,9 +158,10 @@ func (in *Instance) resolveOrphans() error {
 		labels string
 		start  int64
 	}
-	held := map[episode]bool{}
+	held := map[episode]*Occurrence{}
 	hold := func(o Occurrence, start int64) {
-		held[episode{series.FromMap(identity(&o, in.o.External)).Key(), start}] = true
+		o.Event.Kind, o.Event.StartsAt = detect.Begin, start
+		held[episode{series.FromMap(identity(&o, in.o.External)).Key(), start}] = &o
 	}
 	for _, s := range in.core.signals {
 		if s.absence.Firing {
@@ -162,7 +179,9 @@ func (in *Instance) resolveOrphans() error {
 		}
 	}
 	in.o.Herald.Firing(func(labels map[string]string, startsAt int64) {
-		if held[episode{series.FromMap(labels).Key(), startsAt}] {
+		e := episode{series.FromMap(labels).Key(), startsAt}
+		if held[e] != nil {
+			delete(held, e)
 			return
 		}
 		a := map[string]string{
@@ -173,6 +192,20 @@ func (in *Instance) resolveOrphans() error {
 			Words: Words{Labels: maps.Clone(labels), Annotations: a}, StartsAt: startsAt, EndsAt: max(in.last, startsAt),
 		})
 	})
+	// What fires and nobody was told of: its labels changed with the configuration, or the ledger failed when it began.
+	untold := slices.SortedFunc(maps.Keys(held), func(a, b episode) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.labels, b.labels))
+	})
+	for _, e := range untold {
+		o := held[e]
+		if sr := o.Series; sr != nil {
+			if o.Verdict = sr.verdict; sr.stepped == 0 {
+				o.Verdict = unseen(series.Point{T: in.last, Missing: series.Downtime})
+				o.Verdict.Expectation = sr.model.Expect(in.last)
+			}
+		}
+		in.transitions = append(in.transitions, in.transition(o, in.last))
+	}
 	if len(in.transitions) == 0 {
 		return nil
 	}
@@ -193,17 +226,33 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	if _, err := core.UnmarshalBinary(b); err != nil {
 		return err
 	}
+	if _, err := in.refold(core, func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 }); err != nil {
+		return err
+	}
+	core.takeVerdicts(in.core)
 	in.mu.Lock()
 	in.core, in.o.External, in.o.Intervals = core, external, intervals
 	in.mu.Unlock()
 	in.recorder.refs = nil // they belong to the old series
-	if _, err := in.refold(func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 }); err != nil {
-		return err
-	}
 	if err := in.resolveOrphans(); err != nil {
 		return err
 	}
 	return in.Snapshot()
+}
+
+// takeVerdicts carries over what pages show until the next tick.
+func (c *Core) takeVerdicts(from *Core) {
+	for _, s := range c.signals {
+		old := from.byName[s.Def.Name]
+		if old == nil || old.identity != s.identity {
+			continue
+		}
+		for _, sr := range s.series {
+			if o := old.byKey[sr.key]; o != nil {
+				sr.stepped, sr.verdict, sr.gate = o.stepped, o.verdict, o.gate
+			}
+		}
+	}
 }
 
 // Core gives the state to those who change it between ticks: backfill.

@@ -57,6 +57,7 @@ func (s *Schedule) Next(wall, mono int64) Plan {
 	if s.Last == 0 {
 		s.Last = due
 	}
+	s.Last = s.Last / s.Interval * s.Interval // another source or another pace may have left it between two ticks
 	backlog := (due - s.Last) / s.Interval
 	switch {
 	case backlog <= 0: // nothing is due, or the clock went back: wait until what was done is passed

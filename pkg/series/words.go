@@ -91,6 +91,11 @@ func (m Missing) String() string {
 // value that is undefined although its inputs live.
 func (m Missing) SourceGone() bool { return m == NoData || m == Stale }
 
+// Ours reports whether the reason is a fault of our own: it says nothing about what we watch.
+func (m Missing) Ours() bool {
+	return m == Downtime || m == ClockJump || m == QueryFailed || m == Overrun
+}
+
 // Point is what a signal's series showed at a tick.
 type Point struct {
 	T           int64   // unix milliseconds

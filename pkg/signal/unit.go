@@ -52,6 +52,9 @@ func FormatRange(lower, upper float64, unit string) string {
 		lower = 0 // the model may reach below, the quantity cannot
 	}
 	a, b := Format(lower, unit), Format(upper, unit)
+	if a == b {
+		return a // too narrow to tell apart
+	}
 	na, ua, _ := strings.Cut(a, " ")
 	_, ub, _ := strings.Cut(b, " ")
 	if ua == ub || na == "0" {

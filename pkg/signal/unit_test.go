@@ -43,4 +43,5 @@ func TestFormatRange(t *testing.T) {
 	check(-4, 5, "celsius", "-4–5 celsius")
 	check(math.Inf(-1), math.Inf(1), "", "not known yet")
 	check(10, math.Inf(1), "", "from 10")
+	check(2.8801, 2.8803, "", "2.88")
 }

@@ -127,7 +127,7 @@ func PutSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
 	for len(old) >= baseline.SummaryBytes {
 		one := old[:baseline.SummaryBytes]
 		old = old[baseline.SummaryBytes:]
-		hour := int32(binary.LittleEndian.Uint32(one))
+		hour := s.Hour/hoursPerRecord*hoursPerRecord + int32(one[0])
 		if !placed && hour >= s.Hour {
 			record, placed = s.Append(record), true
 		}
@@ -148,7 +148,7 @@ func Summaries(tx *bbolt.Tx, id SeriesID, from, to int32) ([]baseline.Summary, e
 	prefix := string(id[:])
 	for k, v := c.Seek(summaryKey(id, max(from, 0)/hoursPerRecord)); k != nil && string(k[:len(id)]) == prefix; k, v = c.Next() {
 		for ; len(v) >= baseline.SummaryBytes; v = v[baseline.SummaryBytes:] {
-			s, err := baseline.DecodeSummary(v)
+			s, err := baseline.DecodeSummary(int32(binary.BigEndian.Uint32(k[len(id):])), v)
 			if err != nil {
 				return nil, err
 			}

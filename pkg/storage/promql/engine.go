@@ -68,6 +68,26 @@ type Query struct {
 	text     string
 	need     requirement
 	lookback time.Duration
+	offset   time.Duration
+}
+
+// Offset is how far the query's most distant selector looks into the past, ranges apart.
+func (q *Query) Offset() time.Duration { return q.offset }
+
+func longestOffset(ast parser.Expr) (longest time.Duration) {
+	parser.Inspect(ast, func(n parser.Node, path []parser.Node) error {
+		if s, ok := n.(*parser.VectorSelector); ok {
+			sum := s.OriginalOffset
+			for _, p := range path {
+				if sub, ok := p.(*parser.SubqueryExpr); ok {
+					sum += sub.OriginalOffset
+				}
+			}
+			longest = max(longest, sum)
+		}
+		return nil
+	})
+	return longest
 }
 
 func (q *Query) options() promql.QueryOpts { return promql.NewPrometheusQueryOpts(false, q.lookback) }
@@ -78,7 +98,7 @@ func (e *Engine) Parse(expr string, lookback time.Duration) (*Query, error) {
 	if err != nil {
 		return nil, fmt.Errorf("parse %q: %w", expr, err)
 	}
-	return &Query{text: expr, need: requirements(ast), lookback: lookback}, nil
+	return &Query{text: expr, need: requirements(ast), lookback: lookback, offset: longestOffset(ast)}, nil
 }
 
 // Instant evaluates the query at t (unix milliseconds). intervals tells how often a job is scraped; 0 is not known.

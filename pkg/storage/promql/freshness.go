@@ -30,7 +30,7 @@ const bornWithin = int64(48 * time.Hour / time.Millisecond)
 // The series behind a result are those that do not contradict its labels. A side of "or" that never had data is no
 // reason to doubt the other: sum(errors) or vector(0) is zero until the first error.
 func (w *witness) judge(need requirement, results []Result, from, to int64, intervals Intervals) {
-	f := &freshness{witness: w, from: from, to: to}
+	f := &freshness{witness: w, from: from, to: to, intervals: intervals}
 	for _, s := range w.selections {
 		f.sources = append(f.sources, newSource(s, intervals))
 	}
@@ -68,7 +68,9 @@ type freshness struct {
 	witness  *witness
 	from, to int64
 	t        int64
-	sources  []*source
+
+	intervals Intervals
+	sources   []*source
 }
 
 // source is one selector at the tick under judgement.
@@ -96,20 +98,30 @@ func newSource(s *selection, intervals Intervals) *source {
 	return src
 }
 
-// of prefers what the configuration says of the job, then what the samples show.
-func (iv Intervals) of(in *inputs) time.Duration {
-	if d, ok := iv.ByJob[in.labels.Get("job")]; ok {
+// job is what the configuration says of a job.
+func (iv Intervals) job(name string) time.Duration {
+	if d, ok := iv.ByJob[name]; ok {
 		return d
 	}
-	if len(in.times) < 2 {
-		return iv.Default
+	return iv.Default
+}
+
+// of is what the samples show, where there are enough of them; but no less than the job's configuration says.
+func (iv Intervals) of(in *inputs) time.Duration {
+	d, configured := iv.ByJob[in.labels.Get("job")]
+	if len(in.times) < 4 {
+		return iv.job(in.labels.Get("job"))
 	}
 	gaps := make([]int64, 0, len(in.times)-1)
 	for i := 1; i < len(in.times); i++ {
 		gaps = append(gaps, in.times[i].t()-in.times[i-1].t())
 	}
 	slices.Sort(gaps)
-	return time.Duration(gaps[len(gaps)/2]) * time.Millisecond
+	shown := time.Duration(gaps[len(gaps)/2]) * time.Millisecond
+	if configured {
+		return max(d, shown) // exporters with timestamps of their own may be slower
+	}
+	return shown
 }
 
 func (f *freshness) moveTo(t int64) {
@@ -173,18 +185,38 @@ func (f *freshness) check(need requirement, ls series.Labels) series.Missing {
 			}
 		}
 	case either:
-		verdict := series.Observed
-		for _, r := range need.of {
-			if r.kind == nothing || !f.born(r) {
-				continue
-			}
-			if verdict = f.check(r, ls); verdict == series.Observed {
-				return verdict
-			}
-		}
-		return verdict
+		return f.checkEither(need, ls)
 	}
 	return series.Observed
+}
+
+// checkEither asks the sides that stand behind the result; when none shows any relation to it, all of them.
+func (f *freshness) checkEither(need requirement, ls series.Labels) series.Missing {
+	var sides []requirement
+	for _, r := range need.of {
+		if r.kind != nothing && f.born(r) {
+			sides = append(sides, r)
+		}
+	}
+	if own := slices.DeleteFunc(slices.Clone(sides), func(r requirement) bool { return !f.hasRelated(r, ls) }); len(own) > 0 {
+		sides = own
+	}
+	verdict := series.Observed
+	for _, r := range sides {
+		if verdict = f.check(r, ls); verdict == series.Observed {
+			break
+		}
+	}
+	return verdict
+}
+
+// hasRelated reports whether any series of the requirement may stand behind the result.
+func (f *freshness) hasRelated(need requirement, ls series.Labels) bool {
+	if need.kind != leaf {
+		return slices.ContainsFunc(need.of, func(r requirement) bool { return f.hasRelated(r, ls) })
+	}
+	return need.selector < len(f.sources) &&
+		slices.ContainsFunc(f.sources[need.selector].inputs, func(in input) bool { return need.related(in.labels, ls) })
 }
 
 func (f *freshness) checkLeaf(need requirement, ls series.Labels) series.Missing {
@@ -205,7 +237,7 @@ func (f *freshness) checkLeaf(need requirement, ls series.Labels) series.Missing
 	best, related := series.Stale, false
 	for i := range s.inputs {
 		in := &s.inputs[i]
-		if !compatible(in.labels, ls) {
+		if !need.related(in.labels, ls) {
 			continue
 		}
 		related = true
@@ -226,16 +258,6 @@ func (f *freshness) checkLeaf(need requirement, ls series.Labels) series.Missing
 		}
 	}
 	return best
-}
-
-// compatible reports whether a series may have contributed to a result: no label contradicts it.
-func compatible(in labels.Labels, ls series.Labels) bool {
-	for _, l := range ls {
-		if v := in.Get(l.Name); v != "" && v != l.Value {
-			return false
-		}
-	}
-	return true
 }
 
 // born reports whether any selector of the requirement had data before the tick.
@@ -268,9 +290,37 @@ func (f *freshness) firstSample(s *source) int64 {
 	defer q.Close()
 	set := q.Select(context.Background(), false, nil, s.matchers...)
 	for set.Next() {
-		if set.At().Iterator(nil).Next() != 0 {
+		s := set.At()
+		// A pod that was replaced took its errors with it. Where the job is being scraped, what it does not show is not
+		// there; only where nothing is known of its targets does an end without a successor stay in doubt.
+		if s.Iterator(nil).Next() != 0 && !f.scraped(s.Labels().Get("job"), start) {
 			return start - bornWithin
 		}
 	}
 	return first
+}
+
+// scraped reports whether a target of the job was up just before t.
+func (f *freshness) scraped(job string, t int64) bool {
+	if job == "" {
+		return false
+	}
+	q, err := f.witness.Queryable.Querier(t-2*f.intervals.job(job).Milliseconds(), t)
+	if err != nil {
+		return false
+	}
+	defer q.Close()
+	set := q.Select(context.Background(), false, nil,
+		labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "up"), labels.MustNewMatcher(labels.MatchEqual, "job", job))
+	for set.Next() {
+		up := false
+		for it := set.At().Iterator(nil); it.Next() != 0; {
+			_, v := it.At()
+			up = v == 1
+		}
+		if up {
+			return true
+		}
+	}
+	return false
 }

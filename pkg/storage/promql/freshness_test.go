@@ -142,6 +142,60 @@ func TestOneDeadAmongTheLiving(t *testing.T) {
 	check(`label_replace(sum(rate(c_total[5m])), "route", "all", "", "")`, map[string]series.Missing{`{route="all"}`: obs})
 }
 
+func TestLabelsThatChangeOnTheWay(t *testing.T) {
+	db := open(t)
+	death, now := start+20*minute, start+22*minute
+	feed(t, db, start, now, "a_total", "instance", "h1:9100", "job", "a")
+	feed(t, db, start, death, "a_total", "instance", "h2:9100", "job", "a")
+	die(t, db, death+15*second, "a_total", "instance", "h2:9100", "job", "a")
+	feed(t, db, start, now, "b_total", "instance", "h1:9100", "job", "b")
+	feed(t, db, start, now, "c_total", "instance", "h2:9100", "job", "c")
+	check := func(expr string, want map[string]series.Missing) {
+		t.Helper()
+		if got := at(t, db, expr, now); fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("%s: %v, want %v", expr, got, want)
+		}
+	}
+	obs, stale := series.Observed, series.Stale
+	check(`label_replace(rate(a_total[5m]), "instance", "$1", "instance", "(.*):.*")`, map[string]series.Missing{
+		`{instance="h1", job="a"}`: obs, `{instance="h2", job="a"}`: stale,
+	})
+	check(`label_join(sum by (instance) (rate(a_total[5m])), "host", "-", "instance")`, map[string]series.Missing{
+		`{host="h1:9100", instance="h1:9100"}`: obs, `{host="h2:9100", instance="h2:9100"}`: stale,
+	})
+	check(`sum by (job) (rate(a_total{instance="h2:9100"}[5m])) or sum by (job) (rate(b_total[5m]))`, map[string]series.Missing{
+		`{job="a"}`: stale, `{job="b"}`: obs,
+	})
+	check(`rate(c_total[5m]) * on (instance) group_left () rate(a_total[5m])`, map[string]series.Missing{
+		`{instance="h2:9100", job="c"}`: stale,
+	})
+	check(`rate(b_total[5m]) * ignoring (job) group_left () rate(a_total[5m])`, map[string]series.Missing{
+		`{instance="h1:9100", job="b"}`: obs,
+	})
+}
+
+func TestZeroAfterAnOrdinaryDeploy(t *testing.T) {
+	db := open(t)
+	deploy, now := start+20*minute, start+40*minute
+	feed(t, db, start, deploy, "req_total", "code", "500", "instance", "old", "job", "shop")
+	die(t, db, deploy+15*second, "req_total", "code", "500", "instance", "old", "job", "shop")
+	feed(t, db, start, now, "req_total", "code", "200", "instance", "new", "job", "shop")
+	expr := `sum(rate(req_total{code="500"}[5m])) or vector(0)`
+	if got := at(t, db, expr, now)["{}"]; got != series.Stale {
+		t.Errorf("nobody says that the job is scraped: %v", got)
+	}
+	app := db.Appender(context.Background())
+	if _, err := app.Append(0, labels.FromStrings("__name__", "up", "instance", "new", "job", "shop"), now-5*second, 1); err != nil {
+		t.Fatal(err)
+	}
+	if err := app.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if got := at(t, db, expr, now)["{}"]; got != series.Observed {
+		t.Errorf("the job is up and shows no errors: %v", got)
+	}
+}
+
 func TestExpressionsThatAreAboutAbsence(t *testing.T) {
 	db := open(t)
 	now := start + 20*minute

@@ -55,6 +55,9 @@ func Open(o Options) (*DB, error) {
 		opts.SamplesPerChunk = o.SamplesPerChunk
 	}
 	opts.StripeSize = 1024
+	// Isolation hides what a commit has half written. Signals are evaluated well behind the newest sample: they would not
+	// see it anyway, and it costs 200 bytes a series.
+	opts.IsolationDisabled = true
 	opts.HeadChunksWriteBufferSize = 128 << 10
 	opts.OutOfOrderTimeWindow = o.OutOfOrder.Milliseconds()
 	opts.NoLockfile = true // the ledger's lock covers the whole directory
@@ -99,6 +102,18 @@ func (db *DB) Oldest() (t int64, ok bool) {
 		oldest = min(oldest, b.MinTime())
 	}
 	return oldest, oldest < math.MaxInt64
+}
+
+// Flush writes what is in memory to a block.
+func (db *DB) Flush() error {
+	h := db.Head()
+	if h.NumSeries() == 0 {
+		return nil
+	}
+	if err := db.CompactHead(tsdb.NewRangeHead(h, h.MinTime(), h.MaxTime())); err != nil {
+		return fmt.Errorf("write head to a block: %w", err)
+	}
+	return nil
 }
 
 // Sample is one stored value.
