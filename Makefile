@@ -13,8 +13,9 @@ PURE        := /pkg/(series|stats|calendar|signal|baseline|detect|correlate|inci
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## build and start with the example configuration (CONFIG=FILE for another)
-	bin/baseliner run --config.file=$(CONFIG)
+run: build ## build and start with the example configuration, a small shop to watch beside it (CONFIG=FILE for another)
+	@go build -o bin/shop ./examples/shop
+	@bin/shop & trap "kill $$!" EXIT; echo "pages: http://127.0.0.1:9780/"; bin/baseliner run --config.file=$(CONFIG)
 
 build: ## build bin/baseliner, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/baseliner ./cmd/baseliner

@@ -158,7 +158,7 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 	if err := i.scrapes.ApplyConfig(cfg.Scrape); err != nil {
 		return err
 	}
-	i.tracing = tracing.NewManager(i.logger)
+	i.tracing = tracing.NewManager(quiet(i.logger))
 	if err := i.tracing.ApplyConfig(tracingConfig(cfg)); err != nil {
 		return err
 	}

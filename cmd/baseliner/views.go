@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/otel"
 
 	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/detect"
@@ -24,7 +25,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 		prefix = i.page.Path
 	}
 	o := web.Options{
-		Logger: i.logger, Registry: reg, Views: &views{i},
+		Logger: i.logger, Registry: reg, Views: &views{i}, TracerProvider: otel.GetTracerProvider(),
 		Engine: i.stores.engine.Raw(), Storage: i.merged(),
 		Healthy: func() error { return i.driver.Stuck(pace(i.cfg.Load())) },
 		Reload:  i.reload, ExternalURL: i.page, RoutePrefix: prefix, ListenAddresses: i.o.listen,

@@ -1,12 +1,18 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/prometheus/alertmanager/dispatch"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/alert/webhook"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/pipeline"
@@ -37,6 +43,19 @@ func route(cfg *config.Config) *dispatch.Route {
 	return dispatch.NewRoute(cfg.Alerting.Route, nil)
 }
 
+// traced makes every attempt of a delivery a span.
+func traced(receiver string, send outbox.Send) outbox.Send {
+	return func(ctx context.Context, body []byte) error {
+		ctx, span := otel.Tracer("baseliner").Start(ctx, "deliver", trace.WithAttributes(attribute.String("receiver", receiver)))
+		defer span.End()
+		err := send(ctx, body)
+		if err != nil {
+			span.SetStatus(codes.Error, err.Error())
+		}
+		return err
+	}
+}
+
 // endpoints builds the senders of every receiver.
 func endpoints(cfg *config.Config, externalURL string) (map[string][]pipeline.Endpoint, error) {
 	out := map[string][]pipeline.Endpoint{}
@@ -49,7 +68,7 @@ func endpoints(cfg *config.Config, externalURL string) (map[string][]pipeline.En
 				return nil, fmt.Errorf("alerting.receivers: %w", err)
 			}
 			out[r.Name] = append(out[r.Name], pipeline.Endpoint{
-				Name: r.Name + "/" + strconv.Itoa(i), Send: s.Send,
+				Name: r.Name + "/" + strconv.Itoa(i), Send: traced(r.Name, s.Send),
 				Payload: webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved},
 			})
 		}

@@ -103,6 +103,9 @@ func TestKilledAtRandomInstantsItComesOutTheSame(t *testing.T) {
 	same(t, "hourly summaries", spared.summaries(t), survivor.summaries(t), 100)
 	if spared.models(t) != survivor.models(t) {
 		t.Error("the models differ")
+		for i, s := range spared.in.core.signals {
+			differ(t, s, survivor.in.core.signals[i])
+		}
 	}
 }
 
@@ -145,6 +148,27 @@ func live(t *testing.T, dir string, ticks int, moment time.Duration) (last int64
 		t.Fatalf("the victim failed by itself: %s", stderr.String())
 	}
 	return last, err != nil
+}
+
+// differ says in what two signals differ.
+func differ(t *testing.T, a, b *Signal) {
+	t.Helper()
+	parts := func(s *Signal) map[string]any {
+		m := map[string]any{"absence": s.absence}
+		for _, sr := range s.series {
+			k := sr.Labels.String()
+			m[k+" slow"], m[k+" open"], m[k+" pending"] = sr.model.Slow, sr.model.Open, sr.model.Pending
+			m[k+" memory"] = []any{sr.model.Memory, sr.model.MemoryN, sr.model.MemoryOf, sr.model.LastT, sr.model.LastV}
+			m[k+" anomaly"], m[k+" absence"], m[k+" missing"] = sr.anomaly, sr.absence, []any{sr.missing, sr.lastSeen}
+		}
+		return m
+	}
+	other := parts(b)
+	for k, v := range parts(a) {
+		if x, y := fmt.Sprintf("%+v", v), fmt.Sprintf("%+v", other[k]); x != y {
+			t.Errorf("%s %s:\n  %.600s\n  %.600s", a.Def.Name, k, x, y)
+		}
+	}
 }
 
 // same compares two lists of facts and wants at least so many of them.

@@ -55,7 +55,7 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		// Two hours of recording give the recent course back; what is older is in the summaries.
 		at = max(lastTick-2*hourMillis, 0)
 	}
-	refolded, err := in.refold(core, func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 })
+	refolded, err := in.refold(core)
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
 	return nil
 }
 
-// refold makes the models that want it from the summaries of the ledger, and adds the series the core does not know.
-func (in *Instance) refold(core *Core, wants func(*Signal, *Series) bool) (n int, err error) {
+// refold adds the series of the ledger that the core does not know, and makes their models from their summaries.
+func (in *Instance) refold(core *Core) (n int, err error) {
 	byIdentity := map[string]*Signal{}
 	for _, s := range core.signals {
 		byIdentity[s.identity] = s
@@ -116,22 +116,16 @@ func (in *Instance) refold(core *Core, wants func(*Signal, *Series) bool) (n int
 		return state.EachSeries(tx, func(id state.SeriesID, k state.Known, lastSeen int64) error {
 			in.known[id] = true
 			s := byIdentity[k.Identity]
-			if s == nil {
-				return nil
-			}
-			sr := s.find(series.FromMap(k.Labels))
-			if sr != nil && !wants(s, sr) {
+			if s == nil || s.find(series.FromMap(k.Labels)) != nil {
 				return nil
 			}
 			history, err := state.Summaries(tx, id, 0, 1<<31-1)
 			if err != nil || len(history) == 0 {
 				return err
 			}
-			if sr == nil {
-				sr = s.add(series.FromMap(k.Labels))
-				sr.missing = series.Downtime
-			}
 			n++
+			sr := s.add(series.FromMap(k.Labels))
+			sr.missing = series.Downtime
 			sr.model.Refold(history)
 			sr.remember(history, lastSeen)
 			return nil
@@ -226,7 +220,7 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	if _, err := core.UnmarshalBinary(b); err != nil {
 		return err
 	}
-	if _, err := in.refold(core, func(s *Signal, sr *Series) bool { return sr.model.Slow.Hours == 0 }); err != nil {
+	if _, err := in.refold(core); err != nil {
 		return err
 	}
 	core.takeVerdicts(in.core)

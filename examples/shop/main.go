@@ -1,0 +1,52 @@
+// Command shop is a small target to watch: a web shop whose visitors come and go with the hour, with latencies and
+// orders. It exposes /metrics on 127.0.0.1:9781.
+package main
+
+import (
+	"flag"
+	"log"
+	"math"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+func main() {
+	listen := flag.String("listen-address", "127.0.0.1:9781", "address of /metrics")
+	flag.Parse()
+	reg := prometheus.NewRegistry()
+	go visit(reg)
+	http.Handle("/metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	server := &http.Server{Addr: *listen, ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.ListenAndServe())
+}
+
+// visit lets visitors come for as long as the program runs: about twenty a second at the busiest hour, two at night.
+func visit(reg prometheus.Registerer) {
+	f := promauto.With(reg)
+	latency := f.NewHistogramVec(prometheus.HistogramOpts{
+		Name: "http_request_duration_seconds", Help: "Time a request took.",
+		Buckets: []float64{.025, .05, .1, .2, .3, .4, .5, .75, 1, 2, 5},
+	}, []string{"route"})
+	checkouts := f.NewCounter(prometheus.CounterOpts{Name: "checkouts_total", Help: "Visitors who went to the checkout."})
+	orders := f.NewCounter(prometheus.CounterOpts{Name: "orders_total", Help: "Visitors who bought something."})
+	for {
+		now := time.Now()
+		hour := float64(now.Hour()) + float64(now.Minute())/60
+		busy := 11 + 9*math.Sin(2*math.Pi*(hour-9)/24) // visitors a second
+		time.Sleep(time.Duration(rand.ExpFloat64() / busy * float64(time.Second)))
+		latency.WithLabelValues("/").Observe(0.05 * math.Exp(0.4*rand.NormFloat64()))
+		if rand.Float64() > 0.3 {
+			continue
+		}
+		checkouts.Inc()
+		latency.WithLabelValues("/checkout").Observe((0.2 + busy/100) * math.Exp(0.3*rand.NormFloat64()))
+		if rand.Float64() < 0.6 {
+			orders.Inc()
+		}
+	}
+}
