@@ -189,16 +189,16 @@ func (t *truth) add(r csv.Row) {
 func (t *truth) judge(alerts []*pipeline.Alert) (found, outside int) {
 	hit := make([]bool, len(t.events))
 	for _, a := range alerts {
-		end, any := a.EndsAt, false
+		end, inside := a.EndsAt, false
 		if end == 0 {
 			end = math.MaxInt64
 		}
 		for i, e := range t.events {
 			if a.StartsAt <= e[1] && end >= e[0] {
-				hit[i], any = true, true
+				hit[i], inside = true, true
 			}
 		}
-		if !any && t.labelled {
+		if !inside && t.labelled {
 			outside++
 		}
 	}
@@ -249,7 +249,7 @@ func writeScore(w *bufio.Writer, name string, v *baseline.Verdict, anomalous boo
 	} else {
 		b = append(b, ",0\n"...)
 	}
-	w.Write(b)
+	_, _ = w.Write(b) // bufio keeps the first error for Flush
 }
 
 func printBacktest(stdout io.Writer, summaries []tested, alerts []*pipeline.Alert) error {

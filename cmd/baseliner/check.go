@@ -26,8 +26,7 @@ func check(files []string, stdout, stderr io.Writer) error {
 // loadConfig reads the configuration; its problems are printed one a line.
 func loadConfig(file string, o config.Options, stderr io.Writer) (*config.Config, error) {
 	cfg, err := config.Load(file, o)
-	var problems *config.Errors
-	if errors.As(err, &problems) {
+	if _, ok := errors.AsType[*config.Errors](err); ok {
 		fmt.Fprintln(stderr, err)
 		return nil, errSaid
 	}

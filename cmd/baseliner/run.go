@@ -40,7 +40,6 @@ type runOptions struct {
 	probe, external        string
 	prefix, webConfig      string
 	lifecycle, admin, back bool
-	flags                  map[string]string
 }
 
 func runFlags(c *kingpin.CmdClause) *runOptions {
@@ -126,14 +125,15 @@ func runInstance(ctx context.Context, o *runOptions, logger *slog.Logger) (err e
 // checkClock refuses to start with a clock that is behind the data: it would learn hours that are not these.
 func checkClock(st *stores, cfg *config.Config, o *runOptions, now time.Time) error {
 	newest, ok := st.live.Newest()
-	if !ok || o.back {
+	ahead := time.UnixMilli(newest).Sub(now)
+	if !ok || ahead <= cfg.Limits.Future+time.Minute {
 		return nil
 	}
-	if limit := now.Add(cfg.Limits.Future + time.Minute).UnixMilli(); newest > limit {
+	if !o.back {
 		return fmt.Errorf("the clock says %s, but %s holds data up to %s: set the clock, or start with --storage.allow-clock-behind",
 			now.UTC().Format(time.RFC3339), o.path, time.UnixMilli(newest).UTC().Format(time.RFC3339))
 	}
-	return nil
+	return st.live.TakeLate(ahead + lateSamples) // or it would refuse everything until the clock has passed its data
 }
 
 // build recovers the instance and makes everything around it, without starting anything.
@@ -256,10 +256,10 @@ func (i *instance) watch(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-hup:
-			_ = i.reload(ctx) // it has been logged
+			_ = i.reload(ctx) // it logs what is wrong
 		case now := <-poll.C:
 			if changed, cfg, err := i.watcher.Poll(now); changed {
-				i.apply(ctx, cfg, err)
+				_ = i.apply(ctx, cfg, err) // it logs what is wrong
 			}
 		}
 	}

@@ -114,11 +114,34 @@ func (v *views) Signals() []web.SignalView {
 			Interval: d.Interval.Seconds(), RunbookURL: d.RunbookURL, Labels: d.Labels, Error: s.Error,
 			Series: make([]web.SeriesView, len(s.Series)),
 		}
+		if len(s.Series) == 0 {
+			out[k].Waiting = waiting(s.Waiting)
+		}
 		for n := range s.Series {
 			out[k].Series[n] = seriesView(&s.Series[n])
 		}
 	}
 	return out
+}
+
+// waiting says why nothing was observed yet.
+func waiting(m series.Missing) string {
+	switch m {
+	case series.Observed:
+		return "waiting for its first tick"
+	case series.Gap:
+		return "its range is not full of samples yet: it counts once it is"
+	case series.Stale:
+		return "its newest samples are too old to count"
+	case series.NotANumber:
+		return "the expression gives no number"
+	case series.ZeroDenominator:
+		return "its denominator is zero"
+	case series.NoData:
+		return "the expression returns nothing"
+	case series.Downtime, series.ClockJump, series.QueryFailed, series.Overrun:
+	}
+	return "missing: " + m.String()
 }
 
 func seriesView(s *pipeline.SeriesStatus) web.SeriesView {

@@ -10,7 +10,7 @@ import (
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
-	"gopkg.in/yaml.v2"
+	"go.yaml.in/yaml/v2"
 
 	"github.com/baseliner/baseliner/pkg/alert"
 )
@@ -117,19 +117,19 @@ func ends(pod string, start, end time.Duration, more ...string) alert.Transition
 }
 
 const (
-	sec  = time.Second
-	min_ = time.Minute
-	hour = time.Hour
+	sec    = time.Second
+	minute = time.Minute
+	hour   = time.Hour
 )
 
 func TestBatchingWithinGroupWait(t *testing.T) {
 	s := newStory(t, simple)
 	// The wait begins with the news, however long the episode has been going on.
-	s.at(0, fires("p1", -10*min_))
+	s.at(0, fires("p1", -10*minute))
 	s.at(10*sec, fires("p2", 0))
 	s.at(29*sec, fires("p3", 0))
 	s.heard()
-	s.at(1 * min_)
+	s.at(1 * minute)
 	s.heard(`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:-10:00 +p2@00:00:00 +p3@00:00:00`)
 }
 
@@ -142,8 +142,8 @@ func TestGroupWaitOfNothing(t *testing.T) {
 func TestNewAlertWaitsForGroupInterval(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0))
-	s.at(1*min_, fires("p2", 1*min_))
-	s.at(20 * min_)
+	s.at(1*minute, fires("p2", 1*minute))
+	s.at(20 * minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00`,
 		`00:05:30 a "new alerts added" {}:{alertname="X"} +p1@00:00:00 +p2@00:01:00`,
@@ -153,7 +153,7 @@ func TestNewAlertWaitsForGroupInterval(t *testing.T) {
 func TestRepeat(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0))
-	s.at(8*hour + 10*min_)
+	s.at(8*hour + 10*minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00`,
 		`04:00:30 a "repeat interval elapsed" {}:{alertname="X"} +p1@00:00:00`,
@@ -165,7 +165,7 @@ func TestRepeatCountsFromTheLastNotification(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0))
 	s.at(2*hour, fires("p2", 2*hour))
-	s.at(6*hour + 10*min_)
+	s.at(6*hour + 10*minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00`,
 		`02:00:30 a "new alerts added" {}:{alertname="X"} +p1@00:00:00 +p2@02:00:00`,
@@ -176,8 +176,8 @@ func TestRepeatCountsFromTheLastNotification(t *testing.T) {
 func TestResolved(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0), fires("p2", 0))
-	s.at(3*min_, ends("p1", 0, 2*min_))
-	s.at(7*min_, ends("p2", 0, 6*min_))
+	s.at(3*minute, ends("p1", 0, 2*minute))
+	s.at(7*minute, ends("p2", 0, 6*minute))
 	s.at(12 * hour)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00 +p2@00:00:00`,
@@ -186,7 +186,7 @@ func TestResolved(t *testing.T) {
 	)
 	// Nothing is left of it: what fires again is a first notification, with another begin.
 	s.at(13*hour, fires("p1", 13*hour))
-	s.at(13*hour + min_)
+	s.at(13*hour + minute)
 	s.heard(`13:00:30 a "first notification" {}:{alertname="X"} +p1@13:00:00`)
 }
 
@@ -200,8 +200,8 @@ func TestFiredAndResolvedBeforeTheFlushIsToldOnce(t *testing.T) {
 
 func TestResolvedWithoutABeginIsToldOnce(t *testing.T) {
 	s := newStory(t, simple)
-	s.at(hour, ends("p1", 0, 10*min_)) // during a downtime, whose begin was not seen
-	s.at(hour+10*sec, ends("p1", 0, 10*min_), fires("p1", 0))
+	s.at(hour, ends("p1", 0, 10*minute)) // during a downtime, whose begin was not seen
+	s.at(hour+10*sec, ends("p1", 0, 10*minute), fires("p1", 0))
 	s.at(12 * hour)
 	s.heard(`01:00:30 a "all alerts resolved" {}:{alertname="X"} -p1@00:00:00..00:10:00`)
 }
@@ -213,7 +213,7 @@ func TestFlappingTellsEveryEpisodeInOrder(t *testing.T) {
 	s.at(120*sec, fires("p1", 120*sec))
 	s.at(180*sec, ends("p1", 120*sec, 180*sec))
 	s.at(240*sec, fires("p1", 240*sec))
-	s.at(20 * min_)
+	s.at(20 * minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00`,
 		`00:05:30 a "new alerts added" {}:{alertname="X"} -p1@00:00:00..00:01:00 -p1@00:02:00..00:03:00 +p1@00:04:00`,
@@ -222,7 +222,7 @@ func TestFlappingTellsEveryEpisodeInOrder(t *testing.T) {
 
 func TestOrderIsAlertmanagers(t *testing.T) {
 	s := newStory(t, `{receiver: a, group_wait: 0s}`)
-	s.at(hour, fires("d", 0), fires("c", 5*min_, "instance", "i2", "job", "j1"), fires("b", 9*min_, "instance", "i1", "job", "j1"), fires("a", 8*min_, "job", "j0"), fires("e", 1*min_))
+	s.at(hour, fires("d", 0), fires("c", 5*minute, "instance", "i2", "job", "j1"), fires("b", 9*minute, "instance", "i1", "job", "j1"), fires("a", 8*minute, "job", "j0"), fires("e", 1*minute))
 	s.heard(`01:00:00 a "first notification" {}:{} +a@00:08:00 +b@00:09:00 +c@00:05:00 +d@00:00:00 +e@00:01:00`)
 }
 
@@ -241,8 +241,8 @@ func TestRoutes(t *testing.T) {
 	s := newStory(t, tree)
 	// Everything continues past the log; only who matches nothing else stays there alone.
 	s.at(0, fires("p1", 0, "severity", "critical"), fires("p2", 0))
-	s.at(2*min_, ends("p1", 0, min_, "severity", "critical"))
-	s.at(10 * min_)
+	s.at(2*minute, ends("p1", 0, minute, "severity", "critical"))
+	s.at(10 * minute)
 	s.heard(
 		`00:00:00 log "first notification" {}/{pod!=""}:{alertname="X", pod="p1", severity="critical"} +p1@00:00:00`,
 		`00:00:00 log "first notification" {}/{pod!=""}:{alertname="X", pod="p2"} +p2@00:00:00`,
@@ -276,8 +276,8 @@ func TestNobodyIsToldWithoutARoute(t *testing.T) {
 func TestRebuildKeepsWhatWasTold(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0))
-	s.at(1 * min_)
-	s.at(2*min_, ends("p1", 0, 2*min_), fires("p2", 2*min_))
+	s.at(1 * minute)
+	s.at(2*minute, ends("p1", 0, 2*minute), fires("p2", 2*minute))
 	// The same groups under another tree: other times, another receiver beside the old one.
 	abandoned := s.m.Rebuild(s.unix(), routes(t, `
 receiver: a
@@ -290,25 +290,25 @@ routes: [{receiver: b, matchers: [pod="p3"]}]`))
 		t.Errorf("abandoned: %v", abandoned)
 	}
 	s.at(150*sec, fires("p3", 150*sec))
-	s.at(10 * min_)
+	s.at(10 * minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00`,
 		// The shorter interval counts from the reload.
 		`00:02:40 b "first notification" {}/{pod="p3"}:{alertname="X"} +p3@00:02:30`,
-		`00:03:30 a "new alerts added" {}:{alertname="X"} -p1@00:00:00..00:02:00 +p2@00:02:00`,
+		`00:03:00 a "new alerts added" {}:{alertname="X"} -p1@00:00:00..00:02:00 +p2@00:02:00`,
 	)
 }
 
 func TestRebuildWithOtherGroupsTellsAnew(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(0, fires("p1", 0), fires("p2", 0))
-	s.at(1 * min_)
-	s.at(2*min_, ends("p2", 0, 2*min_))
+	s.at(1 * minute)
+	s.at(2*minute, ends("p2", 0, 2*minute))
 	abandoned := s.m.Rebuild(s.unix(), routes(t, `{receiver: a, group_by: [pod], group_wait: 30s}`))
 	if len(abandoned) != 1 || abandoned[0].Key != `{}:{alertname="X"}` {
 		t.Errorf("abandoned: %v", abandoned)
 	}
-	s.at(10 * min_)
+	s.at(10 * minute)
 	s.heard(
 		`00:00:30 a "first notification" {}:{alertname="X"} +p1@00:00:00 +p2@00:00:00`,
 		`00:02:30 a "first notification" {}:{pod="p1"} +p1@00:00:00`,
@@ -323,8 +323,8 @@ receiver: slow
 group_interval: 10m
 routes: [{receiver: quick, group_interval: 1m, continue: true, matchers: [pod!=""]}, {receiver: slow, matchers: [pod!=""]}]`)
 	s.at(0, fires("p1", 0))
-	s.at(1*min_, ends("p1", 0, min_))
-	s.at(3 * min_) // quick has told the end and its group is gone; slow has yet to
+	s.at(1*minute, ends("p1", 0, minute))
+	s.at(3 * minute) // quick has told the end and its group is gone; slow has yet to
 	s.m.Rebuild(s.unix(), routes(t, `
 receiver: slow
 group_interval: 10m
@@ -341,20 +341,20 @@ routes: [{receiver: quick, group_interval: 1m, continue: true, matchers: [pod!="
 func TestClockBackAnHour(t *testing.T) {
 	s := newStory(t, simple)
 	s.at(2*hour, fires("p1", 2*hour))
-	s.at(2*hour + min_)
+	s.at(2*hour + minute)
 	s.heard(`02:00:30 a "first notification" {}:{alertname="X"} +p1@02:00:00`)
-	s.now = hour + min_
-	s.at(s.now+10*sec, ends("p1", 2*hour, 2*hour+10*sec), fires("p2", hour+min_))
-	s.at(hour + 10*min_)
+	s.now = hour + minute
+	s.at(s.now+10*sec, ends("p1", 2*hour, 2*hour+10*sec), fires("p2", hour+minute))
+	s.at(hour + 10*minute)
 	// Within a group interval of the new time, and not an hour later.
 	s.heard(`01:06:00 a "new alerts added" {}:{alertname="X"} -p1@02:00:00..02:00:10 +p2@01:01:00`)
 	// What was told in the future is repeated a repeat interval after that is known to be wrong.
 	s = newStory(t, simple)
 	s.at(1000*hour, fires("p1", 0))
-	s.at(1000*hour + min_)
+	s.at(1000*hour + minute)
 	s.told = nil
 	s.now = 0
-	s.at(4*hour + 10*min_)
+	s.at(4*hour + 10*minute)
 	s.heard(`04:00:00 a "repeat interval elapsed" {}:{alertname="X"} +p1@00:00:00`)
 }
 

@@ -67,7 +67,7 @@ type Verdict struct {
 func (m *Model) Expect(t int64) Expectation {
 	s := &m.Slow
 	middle := max(hourMillis-m.step, 0) / 2
-	hour := floorDiv(t-middle, hourMillis)
+	hour := hourOf(t - middle)
 	frac := float64(t-middle-hour*hourMillis) / float64(hourMillis)
 	a, b := s.slot(m.zone, hour), s.slot(m.zone, hour+1)
 	// A series that lives by day only has an edge: beyond it the last hour goes on.
@@ -161,12 +161,12 @@ func (m *Model) learn(v *Verdict, course, innovation, change float64, of uint32,
 	if v.expected {
 		expected = v.Center
 	}
-	m.Open.add(int32(floorDiv(v.T, hourMillis)), v.Value, v.Denominator, expected, innovation, change)
+	m.Open.add(int32(hourOf(v.T)), v.Value, v.Denominator, expected, innovation, change)
 }
 
 // pass closes the open hour when t lies beyond it and folds it once it is final.
 func (m *Model) pass(t int64) (closed *Summary) {
-	if m.Open.N > 0 && floorDiv(t, hourMillis) > int64(m.Open.Hour) {
+	if m.Open.N > 0 && hourOf(t) > int64(m.Open.Hour) {
 		if m.Pending.N > 0 { // two hours behind: the older is final by now
 			closed = m.foldPending()
 		}
@@ -212,10 +212,11 @@ func (m *Model) UnmarshalBinary(b []byte) error {
 	return err
 }
 
-func floorDiv(a, b int64) int64 {
-	q := a / b
-	if a%b != 0 && (a < 0) != (b < 0) {
-		q--
+// hourOf is the hour since 1970 that holds the instant.
+func hourOf(ms int64) int64 {
+	h := ms / hourMillis
+	if ms%hourMillis < 0 {
+		h--
 	}
-	return q
+	return h
 }

@@ -13,7 +13,7 @@ import (
 type utc struct{}
 
 // HourOfWeek counts from Sunday; 1970-01-01 was a Thursday.
-func (utc) HourOfWeek(ms int64) int { return int((floorDiv(ms, hourMillis) + 4*24) % hoursOfWeek) }
+func (utc) HourOfWeek(ms int64) int { return int((hourOf(ms) + 4*24) % hoursOfWeek) }
 
 const monday = int64(1_767_571_200_000) // 2026-01-05 00:00 UTC
 

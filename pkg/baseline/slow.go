@@ -26,6 +26,7 @@ const (
 	spreadPrior   = 6.0                   // hours of the whole series' spread that an hour of the week starts with
 	thresholdLow  = 4.0                   // mean deviations: no calibration goes below
 	tailMargin    = 1.25                  // real tails are heavier than the Gaussian that the extrapolation is taken from
+	tailReach     = 1.5                   // how far beyond the worst seen a threshold may lie
 	alarmsPerHour = 1.0 / hoursOfWeek / 2 // one a week, shared by the two gates
 
 	meanAbsOfNormal = 0.7978845608 // E|N(0,1)| = √(2/π)
@@ -235,10 +236,11 @@ func (m *Slow) learnGrain(s *Summary) {
 }
 
 // threshold extrapolates in the logarithm from the median of the hourly maxima and their 90 % quantile, which incidents
-// in less than a tenth of the hours cannot move, to the quantile passed once per target alarm.
+// in less than a tenth of the hours cannot move, to the quantile passed once per target alarm. It goes no further than
+// half again beyond the worst that was remembered: a first weekend, say, is more than a tenth of a short history.
 func threshold(t *stats.Tail, k float64) float64 {
-	q50, q90 := t.Quantile(0.5), t.Quantile(0.9)
-	return max(thresholdLow, q50*math.Pow(q90/q50, k))
+	q50, q90, worst := t.Quantile(0.5), t.Quantile(0.9), t.Quantile(0.9999)
+	return max(thresholdLow, min(q50*math.Pow(q90/q50, k), tailReach*worst))
 }
 
 // extrapolation is the exponent with which a Gaussian's hourly maxima of that many rows reach, from their median and

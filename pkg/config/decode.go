@@ -111,7 +111,7 @@ func (d decoder) scalar(n *yaml.Node, path string, line int, v reflect.Value, wr
 		return
 	}
 	fail := func(format string, args ...any) { d.errs.add(line, path, "", format, args...) }
-	if s, ok := v.Addr().Interface().(scalar); ok {
+	if s, ok := reflect.TypeAssert[scalar](v.Addr()); ok {
 		if err := s.parse(n.Value); err != nil {
 			fail("%s", err)
 		}
@@ -153,7 +153,7 @@ func (d decoder) scalar(n *yaml.Node, path string, line int, v reflect.Value, wr
 }
 
 func implementsScalar(v reflect.Value) bool {
-	_, ok := v.Addr().Interface().(scalar)
+	_, ok := reflect.TypeAssert[scalar](v.Addr())
 	return ok
 }
 
@@ -182,8 +182,7 @@ func keysOf(t reflect.Type) []string {
 		t = t.Elem()
 	}
 	var keys []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, option, _ := strings.Cut(f.Tag.Get("yaml"), ",")
 		switch {
 		case option == "inline" && f.Type.Kind() == reflect.Struct:
@@ -209,9 +208,9 @@ func allKeys(t reflect.Type) []string {
 		}
 		seen[t] = true
 		keys = append(keys, keysOf(t)...)
-		for i := range t.NumField() {
-			if t.Field(i).IsExported() {
-				walk(t.Field(i).Type)
+		for field := range t.Fields() {
+			if field.IsExported() {
+				walk(field.Type)
 			}
 		}
 	}

@@ -16,6 +16,8 @@ type Problem struct {
 }
 
 // Errors is every problem of one file, sorted by line. It never holds the value of a secret.
+//
+//nolint:errname // it is all of them
 type Errors struct {
 	File     string
 	Problems []Problem

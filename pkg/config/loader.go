@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,10 +44,7 @@ func (l *loader) line(path string) int {
 		if p, ok := l.places[path]; ok {
 			return max(p.line, 1)
 		}
-		cut := strings.LastIndexAny(path, ".[")
-		if cut < 0 {
-			cut = 0
-		}
+		cut := max(strings.LastIndexAny(path, ".["), 0)
 		if path == "" {
 			return 1
 		}
@@ -80,10 +78,8 @@ func (l *loader) whole(path string, d time.Duration) {
 
 // oneOf refuses values that are not listed.
 func (l *loader) oneOf(path, value string, allowed ...string) bool {
-	for _, a := range allowed {
-		if value == a {
-			return true
-		}
+	if slices.Contains(allowed, value) {
+		return true
 	}
 	l.fail(path, didYouMean(value, allowed), "%q is not one of %s", value, strings.Join(allowed, ", "))
 	return false

@@ -43,7 +43,8 @@ type State struct {
 	Dir      series.Direction // Up or Down while not inactive
 	StartsAt int64            // first point outside its context, unix milliseconds
 	LastBad  int64            // last point that kept it
-	Observed int64            // last observed point
+	Stepped  int64            // last point, missing or not
+	Silent   int64            // milliseconds of silence since the last observed point that the source is to blame for
 	Peak     float64          // largest |score| so far, signed
 }
 
@@ -95,10 +96,10 @@ func (r *Rule) Step(s *State, in Input) (events []Event, gate Gate) {
 	if in.Missing != series.Observed {
 		return r.lost(s, in), GateMissing
 	}
-	if s.Phase == Pending && in.T-s.Observed > 2*r.Interval.Milliseconds() {
-		*s = State{Observed: s.Observed} // nobody watched in between: for has to begin anew
+	if s.Phase == Pending && in.T-s.Stepped > 2*r.Interval.Milliseconds() {
+		*s = State{} // nobody watched in between: for has to begin anew
 	}
-	s.Observed = in.T
+	s.Stepped, s.Silent = in.T, 0
 	dir, gate := r.side(in)
 	if s.Phase != Inactive && gate == GateOpen && dir != s.Dir { // the opposite
 		events = s.finish(in.T, events)
@@ -107,7 +108,7 @@ func (r *Rule) Step(s *State, in Input) (events []Event, gate Gate) {
 		if gate != GateOpen {
 			return events, gate
 		}
-		*s = State{Phase: Pending, Dir: dir, StartsAt: in.T, LastBad: in.T, Observed: in.T, Peak: in.Score}
+		*s = State{Phase: Pending, Dir: dir, StartsAt: in.T, LastBad: in.T, Stepped: in.T, Peak: in.Score}
 	} else if r.holds(s, in, gate) {
 		s.LastBad = in.T
 		if math.Abs(in.Score) > math.Abs(s.Peak) {
@@ -174,22 +175,25 @@ func (r *Rule) lost(s *State, in Input) []Event {
 	if after == 0 {
 		after = DefaultAbsentFor
 	}
+	elapsed := min(in.T-s.Stepped, r.Interval.Milliseconds()) // what lies between ticks further apart was our own downtime
+	s.Stepped = in.T
 	switch {
 	case s.Phase == Pending:
 		return s.finish(in.T, nil)
-	case s.Phase == Firing && in.Missing.Ours():
-		s.Observed += min(in.T-s.Observed, r.Interval.Milliseconds()) // the silence of the source begins later
-	case s.Phase == Firing && in.T-s.Observed >= after.Milliseconds():
-		return s.finish(in.T, nil)
+	case s.Phase == Inactive || in.Missing.Ours():
+		return nil
 	}
-	return nil
+	if s.Silent += elapsed; s.Silent < after.Milliseconds() {
+		return nil
+	}
+	return s.finish(in.T, nil)
 }
 
 func (s *State) finish(t int64, events []Event) []Event {
 	if s.Phase == Firing {
 		events = append(events, Event{Kind: End, Dir: s.Dir, StartsAt: s.StartsAt, EndsAt: t, Peak: s.Peak})
 	}
-	*s = State{Observed: s.Observed}
+	*s = State{Stepped: s.Stepped}
 	return events
 }
 

@@ -243,7 +243,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 		sr.model.State = from.model.State
 		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
 		sr.absence.Firing, sr.absence.Silent = false, 0
-		sr.anomaly = detect.State{Observed: from.lastSeen} // nobody was told of what was open in the past
+		sr.anomaly = detect.State{Stepped: from.lastSeen} // nobody was told of what was open in the past
 	}
 	var history []baseline.Summary
 	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {

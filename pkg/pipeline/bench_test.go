@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/baseliner/baseliner/pkg/series"
@@ -38,14 +39,14 @@ func BenchmarkTick(b *testing.B) {
 	ls := make([]labels.Labels, 0, signals*routes)
 	for i := range signals {
 		for r := range routes {
-			ls = append(ls, labels.FromStrings(labels.MetricName, "requests_total", "job", "shop", "route", fmt.Sprintf("/r%d", r), "shard", fmt.Sprint(i)))
+			ls = append(ls, labels.FromStrings(model.MetricNameLabel, "requests_total", "job", "shop", "route", fmt.Sprintf("/r%d", r), "shard", fmt.Sprint(i)))
 		}
 	}
 	feed := func(from, to int64) { // every 15 s
 		for t := from; t < to; t += 15_000 {
 			app := h.live.Appender(context.Background())
 			for i, l := range ls {
-				if _, err := app.Append(0, l, t, float64(t/1000*int64(i%7+1))+math.Floor(float64(t%977))); err != nil {
+				if _, err := app.Append(0, l, t, float64(t/1000*int64(i%7+1))+float64(t%977)); err != nil {
 					b.Fatal(err)
 				}
 			}

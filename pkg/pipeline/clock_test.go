@@ -8,6 +8,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 
@@ -57,7 +58,7 @@ func (w *world) live(d time.Duration) {
 func (w *world) scrape(ts int64) {
 	app := w.guard.AppenderV2(context.Background())
 	for name, v := range shop(ts/60_000*60_000, 0) {
-		ls := labels.FromStrings(labels.MetricName, name, "instance", "0", "job", "shop")
+		ls := labels.FromStrings(model.MetricNameLabel, name, "instance", "0", "job", "shop")
 		_, _ = app.Append(0, ls, 0, ts, v, nil, nil, storage.AppendV2Options{}) // refused samples are counted: that is what is tested
 	}
 	if err := app.Commit(); err != nil {

@@ -31,6 +31,7 @@ type Signal struct {
 	identity string
 	rule     detect.Rule
 	absence  detect.Absence // of the signal as a whole
+	waiting  series.Missing // why nothing was ever observed of it
 	series   []*Series      // sorted by key
 	byKey    map[string]*Series
 }
@@ -151,10 +152,12 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 }
 
 func (s *Signal) step(t int64, in Input, out *Output) {
+	s.waiting = in.Otherwise
 	for _, o := range in.Observations {
 		sr := s.find(o.Labels)
 		if sr == nil {
 			if o.Point.Missing != series.Observed {
+				s.waiting = o.Point.Missing
 				continue // nothing was ever seen of it
 			}
 			sr = s.add(o.Labels)

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -35,7 +36,7 @@ func TestDiskPerSeries(t *testing.T) {
 		for i := range value {
 			day := float64(now%dayMillis) / float64(dayMillis)
 			value[i] += math.Floor(15 * (100 + 50*math.Sin(2*math.Pi*day)) * (1 + 0.1*r.NormFloat64()))
-			ls := labels.FromStrings(labels.MetricName, "requests_total", "job", "shop", "shard", fmt.Sprint(i/10), "route", fmt.Sprintf("/r%d", i%10))
+			ls := labels.FromStrings(model.MetricNameLabel, "requests_total", "job", "shop", "shard", fmt.Sprint(i/10), "route", fmt.Sprintf("/r%d", i%10))
 			if _, err := app.Append(0, ls, now, value[i]); err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"go.etcd.io/bbolt"
 
@@ -114,7 +115,7 @@ func (h *harness) feed(t int64) error {
 	app := h.live.Appender(context.Background())
 	for instance := range 3 {
 		for name, v := range shop(t, instance) {
-			ls := labels.FromStrings(labels.MetricName, name, "instance", fmt.Sprint(instance), "job", "shop")
+			ls := labels.FromStrings(model.MetricNameLabel, name, "instance", fmt.Sprint(instance), "job", "shop")
 			if _, err := app.Append(0, ls, t, v); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
@@ -107,7 +108,7 @@ func plainGrain(samples []tsdb.Sample) float64 {
 func keyOf(ls labels.Labels) string { return renamed(ls, "").String() }
 
 func renamed(ls labels.Labels, metric string) labels.Labels {
-	return labels.NewBuilder(ls).Set(labels.MetricName, metric).Labels()
+	return labels.NewBuilder(ls).Set(model.MetricNameLabel, metric).Labels()
 }
 
 func abs(x int64) int64 { return max(x, -x) }

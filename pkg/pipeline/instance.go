@@ -219,7 +219,7 @@ func (in *Instance) collect(out *Output) {
 			firing = "firing"
 		}
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
-		in.o.Logger.Info(t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clockText(out.T))
+		in.o.Logger.Info("alert", "summary", t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clockText(out.T))
 	}
 	in.closed = append(in.closed, out.Closed...)
 	in.dropped = append(in.dropped, out.Dropped...)

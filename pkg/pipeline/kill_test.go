@@ -49,7 +49,9 @@ func victim(dir string) error {
 			return err
 		}
 		fmt.Fprintln(w, t)
-		w.Flush()
+		if err := w.Flush(); err != nil {
+			return err
+		}
 	}
 	return nil
 }

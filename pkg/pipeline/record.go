@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
@@ -60,7 +61,7 @@ func (r *Recorder) Record(ctx context.Context, out *Output) error {
 		r.refs = map[*Series]*[refCount]storage.SeriesRef{}
 	}
 	app := &appender{Appender: r.Store.Appender(ctx)}
-	app.put(&r.tick, out.T, 1, func() labels.Labels { return labels.FromStrings(labels.MetricName, metricTick) })
+	app.put(&r.tick, out.T, 1, func() labels.Labels { return labels.FromStrings(model.MetricNameLabel, metricTick) })
 	for i := range out.Judged {
 		r.point(app, out.T, &out.Judged[i])
 	}
@@ -114,7 +115,7 @@ func (r *Recorder) point(app *appender, t int64, j *Judged) {
 
 // labels of a recorded series of the point.
 func (j *Judged) labels(metric string) labels.Labels {
-	return tsdb.ToPrometheus(j.Series.Labels, labels.MetricName, metric, "signal", j.Signal.Def.Name, "layer", j.Signal.Def.Layer.String())
+	return tsdb.ToPrometheus(j.Series.Labels, model.MetricNameLabel, metric, "signal", j.Signal.Def.Name, "layer", j.Signal.Def.Layer.String())
 }
 
 // appender stops at the first error.

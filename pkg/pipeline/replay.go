@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -85,7 +86,7 @@ func readRecording(ctx context.Context, live *tsdb.DB, core *Core, from, to int6
 			if !ok {
 				return nil // no longer configured
 			}
-			ls := tsdb.FromPrometheus(pls, labels.MetricName, "signal", "layer")
+			ls := tsdb.FromPrometheus(pls, model.MetricNameLabel, "signal", "layer")
 			for _, s := range samples {
 				if r := at[s.T]; r != nil && !value.IsStaleNaN(s.V) {
 					g(r, i, ls, s.V)

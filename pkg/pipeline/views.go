@@ -12,9 +12,11 @@ import (
 
 // SignalStatus is a signal with the last verdict on each of its series.
 type SignalStatus struct {
-	Def    signal.Definition
-	Error  string // of the last evaluation
-	Series []SeriesStatus
+	Def   signal.Definition
+	Error string // of the last evaluation
+	// Waiting is why a signal without series has none; Observed before its first tick.
+	Waiting series.Missing
+	Series  []SeriesStatus
 }
 
 // SeriesStatus is where a series stands.
@@ -33,7 +35,7 @@ func (in *Instance) Status() []SignalStatus {
 	defer in.mu.RUnlock()
 	out := make([]SignalStatus, len(in.core.signals))
 	for i, s := range in.core.signals {
-		out[i] = SignalStatus{Def: s.Def, Error: in.failing[s.Def.Name], Series: make([]SeriesStatus, len(s.series))}
+		out[i] = SignalStatus{Def: s.Def, Error: in.failing[s.Def.Name], Waiting: s.waiting, Series: make([]SeriesStatus, len(s.series))}
 		for k, sr := range s.series {
 			st := SeriesStatus{Labels: sr.Labels, Phase: sr.anomaly.Phase, Since: sr.anomaly.StartsAt, Verdict: sr.verdict, Gate: sr.gate}
 			if sr.stepped == 0 { // recovered, not yet judged

@@ -32,8 +32,7 @@ func newRequestMetrics(reg prometheus.Registerer) (*requestMetrics, error) {
 // reuse registers a collector, or replaces it by the one already registered: two handlers count together.
 func reuse[C prometheus.Collector](reg prometheus.Registerer, c *C) error {
 	err := reg.Register(*c)
-	var already prometheus.AlreadyRegisteredError
-	if errors.As(err, &already) {
+	if already, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		if existing, ok := already.ExistingCollector.(C); ok {
 			*c = existing
 			return nil

@@ -33,11 +33,12 @@ type layer struct {
 
 // group is a signal with its most urgent series.
 type group struct {
-	Name  string
-	Error string
-	Rows  []row
-	More  int
-	Link  string
+	Name    string
+	Error   string
+	Waiting string // why there are no series
+	Rows    []row
+	More    int
+	Link    string
 }
 
 func (h *handler) overviewPage(w http.ResponseWriter, r *http.Request) {
@@ -112,7 +113,7 @@ func byLayer(signals []SignalView) []layer {
 
 func newGroup(s SignalView, limit int) group {
 	sum := summarise(s, limit)
-	g := group{Name: s.Name, Error: s.Error, Link: signalLink(s.Name, nil, nil), More: sum.SeriesTotal - len(sum.Series)}
+	g := group{Name: s.Name, Error: s.Error, Waiting: s.Waiting, Link: signalLink(s.Name, nil, nil), More: sum.SeriesTotal - len(sum.Series)}
 	for _, one := range sum.Series {
 		g.Rows = append(g.Rows, newRow(s, one))
 	}

@@ -47,17 +47,6 @@ func (s SeriesView) excess() float64 {
 	return math.Abs(float64(s.Score))
 }
 
-// worst is the state of the signal: that of its worst series.
-func (s signalSummary) worst() SeriesState {
-	worst := StateOK
-	for state := range s.States {
-		if state.severity() > worst.severity() {
-			worst = state
-		}
-	}
-	return worst
-}
-
 // ownSignals is GET signals?name=&layer=&series_limit=.
 func (h *handler) ownSignals(r *http.Request) (answer, error) {
 	limit, err := limitParam(r, "series_limit")

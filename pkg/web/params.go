@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -98,10 +99,8 @@ func (h *handler) matchersParam(r *http.Request) ([][]*labels.Matcher, error) {
 	if err != nil {
 		return nil, badParameter("match[]", err)
 	}
-	for _, set := range sets {
-		if matchesEmpty(set) {
-			return nil, badParameter("match[]", errors.New("match[] must contain at least one non-empty matcher"))
-		}
+	if slices.ContainsFunc(sets, matchesEmpty) {
+		return nil, badParameter("match[]", errors.New("match[] must contain at least one non-empty matcher"))
 	}
 	return sets, nil
 }

@@ -48,11 +48,11 @@ func probe(what string, check func() error) http.Handler {
 
 // reload is POST and PUT /-/reload. The configuration in use stays when the new one is refused.
 func (h *handler) reload(w http.ResponseWriter, r *http.Request) {
-	if !h.EnableLifecycle || h.Options.Reload == nil {
+	if !h.EnableLifecycle || h.Reload == nil {
 		http.Error(w, "lifecycle API is not enabled: start with --web.enable-lifecycle", http.StatusForbidden)
 		return
 	}
-	if err := h.Options.Reload(r.Context()); err != nil {
+	if err := h.Reload(r.Context()); err != nil {
 		http.Error(w, fmt.Sprintf("reload configuration: %v", err), http.StatusInternalServerError)
 		return
 	}

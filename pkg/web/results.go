@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/baseliner/baseliner/pkg/series"
 )
@@ -36,7 +35,7 @@ func gatherResults(signals func() []SignalView) prometheus.GathererFunc {
 		kinds := results()
 		families := make([]*dto.MetricFamily, len(kinds))
 		for i, k := range kinds {
-			families[i] = &dto.MetricFamily{Name: proto.String(k.name), Help: proto.String(k.help), Type: dto.MetricType_GAUGE.Enum()}
+			families[i] = &dto.MetricFamily{Name: new(k.name), Help: new(k.help), Type: dto.MetricType_GAUGE.Enum()}
 		}
 		seen := map[string]bool{}
 		for _, s := range signals() {
@@ -53,7 +52,7 @@ func gatherResults(signals func() []SignalView) prometheus.GathererFunc {
 					if math.IsNaN(v) || one.State == StateMissing && (k.name == "baseliner_value" || k.name == "baseliner_score") {
 						continue
 					}
-					families[i].Metric = append(families[i].Metric, &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: proto.Float64(v)}})
+					families[i].Metric = append(families[i].Metric, &dto.Metric{Label: pairs, Gauge: &dto.Gauge{Value: new(v)}})
 				}
 			}
 		}
@@ -90,7 +89,7 @@ func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
 func labelPairs(ls series.Labels) []*dto.LabelPair {
 	out := make([]*dto.LabelPair, 0, len(ls))
 	for _, l := range ls {
-		out = append(out, &dto.LabelPair{Name: proto.String(l.Name), Value: proto.String(l.Value)})
+		out = append(out, &dto.LabelPair{Name: new(l.Name), Value: new(l.Value)})
 	}
 	return out
 }

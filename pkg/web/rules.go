@@ -2,6 +2,7 @@ package web
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -61,9 +62,7 @@ func (a AnomalyView) open() bool { return a.State == "pending" || a.State == "fi
 
 func (a AnomalyView) alert() alert {
 	ls := map[string]string{}
-	for n, v := range a.Labels {
-		ls[n] = v
-	}
+	maps.Copy(ls, a.Labels)
 	for n, v := range map[string]string{
 		"alertname": a.Alertname, "signal": a.Signal, "layer": a.Layer, "severity": a.Severity, "type": a.Type, "direction": a.Direction,
 	} {
@@ -144,9 +143,7 @@ func (s SignalView) rule(open []alert) rule {
 		Labels:      map[string]string{"signal": s.Name, "layer": s.Layer, "severity": s.Severity},
 		Annotations: map[string]string{}, Alerts: open, Health: "ok", Type: "alerting",
 	}
-	for n, v := range s.Labels {
-		out.Labels[n] = v
-	}
+	maps.Copy(out.Labels, s.Labels)
 	if s.RunbookURL != "" {
 		out.Annotations["runbook_url"] = s.RunbookURL
 	}

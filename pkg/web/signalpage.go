@@ -54,7 +54,7 @@ func (h *handler) signalPage(w http.ResponseWriter, r *http.Request) {
 		page.Message, code = fmt.Sprintf("There is no signal %q. It may have been removed from the configuration.", name), http.StatusNotFound
 	default:
 		page.fill(signals[i], match, c)
-		page.window(r, c)
+		page.window(r)
 		if page.Row != nil {
 			h.history(&page, c)
 		}
@@ -90,7 +90,7 @@ func (p *signalPage) fill(s SignalView, match func(series.Labels) bool, c clock)
 }
 
 // window reads from and to, or range, and offers the ranges.
-func (p *signalPage) window(r *http.Request, c clock) {
+func (p *signalPage) window(r *http.Request) {
 	const defaultRange = "6h"
 	from, errFrom := parseTime(r.FormValue("from"))
 	to, errTo := parseTime(r.FormValue("to"))

@@ -43,8 +43,9 @@ type SignalView struct {
 	KeepFiring float64           `json:"keep_firing_for_seconds"`
 	Interval   float64           `json:"interval_seconds"`
 	RunbookURL string            `json:"runbook_url,omitempty"`
-	Labels     map[string]string `json:"labels,omitempty"` // added to alerts
-	Error      string            `json:"error,omitempty"`  // of the last evaluation
+	Labels     map[string]string `json:"labels,omitempty"`  // added to alerts
+	Error      string            `json:"error,omitempty"`   // of the last evaluation
+	Waiting    string            `json:"waiting,omitempty"` // why it has no series yet, in words
 	Series     []SeriesView      `json:"series"`
 }
 

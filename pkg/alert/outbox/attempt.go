@@ -7,8 +7,6 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
 const (
@@ -23,6 +21,13 @@ const (
 	// rewrite is the pause before an outcome that could not be written is written again.
 	rewrite = 5 * time.Second
 )
+
+// refusal is an error that knows its class and what the receiver asked for.
+type refusal interface {
+	error
+	Reason() string
+	Pause() time.Duration
+}
 
 func (d *Deliverer) attempt(ctx context.Context, p *Delivery, send Send) {
 	began := d.now()
@@ -41,9 +46,8 @@ func (d *Deliverer) attempt(ctx context.Context, p *Delivery, send Send) {
 		return
 	}
 	reason, after := "other", time.Duration(0)
-	var f *webhook.Failure
-	if errors.As(err, &f) {
-		reason, after = string(f.Class), f.RetryAfter
+	if f, ok := errors.AsType[refusal](err); ok {
+		reason, after = f.Reason(), f.Pause()
 	}
 	d.metrics.failed.WithLabelValues(p.Endpoint, reason).Inc()
 	news := err.Error() != p.LastError

@@ -12,8 +12,12 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// perEndpoint is how many groups of one endpoint may be on their way at once.
-const perEndpoint = 4
+const (
+	// perEndpoint is how many groups of one endpoint may be on their way at once.
+	perEndpoint = 4
+	// grace is what posts get to end in when we are stopped: cutting them off would send most of them twice.
+	grace = 5 * time.Second
+)
 
 // Send posts a body to an endpoint; any error is retried.
 type Send func(ctx context.Context, body []byte) error
@@ -83,13 +87,19 @@ func (d *Deliverer) Damaged(bucket string, key []byte, err error) {
 	d.logger.Error("outbox record cannot be read and is passed over", "bucket", bucket, "key", fmt.Sprintf("%x", key), "err", err)
 }
 
-// Run sends until the context ends, and returns once nothing is on its way any more. What was not accepted stays on
-// disk.
+// Run sends until the context ends, and returns once nothing is on its way any more: posts that have begun get grace to
+// end. What was not accepted stays on disk.
 func (d *Deliverer) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
-	defer wg.Wait()
+	posts, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		limit := time.AfterFunc(grace, cancel)
+		wg.Wait()
+		limit.Stop()
+		cancel()
+	}()
 	for {
-		wait, err := d.round(ctx, &wg)
+		wait, err := d.round(posts, &wg)
 		if err != nil {
 			d.logger.Error("outbox is not available; deliveries wait", "err", err)
 			wait = time.Second

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"time"
 
@@ -84,9 +85,7 @@ func convert(e *alert.Episode) template.Alert {
 // kv is never nil: receivers expect {} and not null.
 func kv(m map[string]string) template.KV {
 	out := make(template.KV, len(m))
-	for n, v := range m {
-		out[n] = v
-	}
+	maps.Copy(out, m)
 	return out
 }
 

@@ -56,6 +56,8 @@ const (
 )
 
 // Failure is a post that was not accepted. It never shows what may be secret in the URL.
+//
+//nolint:errname // it is what a Send failed with, not a kind of error
 type Failure struct {
 	Class      Class
 	Status     int           // of the answer; 0 when there was none
@@ -65,6 +67,12 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
+
+// Reason names the class, for metrics.
+func (f *Failure) Reason() string { return string(f.Class) }
+
+// Pause is how long the receiver asked to be left alone; 0 for nothing.
+func (f *Failure) Pause() time.Duration { return f.RetryAfter }
 
 // NewSender prepares a client. Redirects are failures unless the configuration follows them, and then still those that
 // would make a GET of the post and lose the notification.
@@ -152,8 +160,7 @@ func classOf(err error) Class {
 
 // withoutURL strips what net/http wraps around an error: method and address.
 func withoutURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -170,7 +171,7 @@ func (e *Engine) Raw() *promql.Engine { return e.engine }
 func fromMetric(ls labels.Labels) series.Labels {
 	out := make(series.Labels, 0, ls.Len())
 	ls.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			out = append(out, series.Label{Name: l.Name, Value: l.Value})
 		}
 	})

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/baseliner/baseliner/pkg/series"
@@ -168,7 +169,8 @@ func (in *input) state(ref, window int64) series.Missing {
 	if last.stale() || ref-last.t() > 2*in.interval {
 		return series.Stale
 	}
-	if window > 0 && in.run > ref-window+2*in.interval {
+	// As rate() does, a first sample within 1.1 intervals of the edge counts as being there.
+	if window > 0 && in.run > ref-window+in.interval*11/10 {
 		return series.Gap
 	}
 	return series.Observed
@@ -176,6 +178,7 @@ func (in *input) state(ref, window int64) series.Missing {
 
 func (f *freshness) check(need requirement, ls series.Labels) series.Missing {
 	switch need.kind {
+	case nothing:
 	case leaf:
 		return f.checkLeaf(need, ls)
 	case all:
@@ -311,7 +314,7 @@ func (f *freshness) scraped(job string, t int64) bool {
 	}
 	defer q.Close()
 	set := q.Select(context.Background(), false, nil,
-		labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, "up"), labels.MustNewMatcher(labels.MatchEqual, "job", job))
+		labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, "up"), labels.MustNewMatcher(labels.MatchEqual, "job", job))
 	for set.Next() {
 		up := false
 		for it := set.At().Iterator(nil); it.Next() != 0; {

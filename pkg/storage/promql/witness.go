@@ -97,6 +97,7 @@ type witnessIterator struct {
 
 func (it *witnessIterator) Next() chunkenc.ValueType { return it.note(it.Iterator.Next()) }
 
+//nolint:govet // the method of Prometheus' iterators, not that of io.Seeker
 func (it *witnessIterator) Seek(t int64) chunkenc.ValueType { return it.note(it.Iterator.Seek(t)) }
 
 func (it *witnessIterator) note(vt chunkenc.ValueType) chunkenc.ValueType {

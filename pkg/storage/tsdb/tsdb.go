@@ -9,9 +9,12 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
@@ -104,6 +107,15 @@ func (db *DB) Oldest() (t int64, ok bool) {
 	return oldest, oldest < math.MaxInt64
 }
 
+// TakeLate takes samples that are up to d older than the newest one from now on.
+func (db *DB) TakeLate(d time.Duration) error {
+	c := &config.Config{StorageConfig: config.StorageConfig{TSDBConfig: &config.TSDBConfig{OutOfOrderTimeWindow: d.Milliseconds()}}}
+	if err := db.ApplyConfig(c); err != nil {
+		return fmt.Errorf("take late samples: %w", err)
+	}
+	return nil
+}
+
 // Flush writes what is in memory to a block.
 func (db *DB) Flush() error {
 	h := db.Head()
@@ -135,7 +147,7 @@ func Each(ctx context.Context, store storage.Queryable, metric string, from, to 
 		return fmt.Errorf("read %s: %w", metric, err)
 	}
 	defer q.Close()
-	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchEqual, labels.MetricName, metric))
+	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, metric))
 	var buf []Sample
 	for set.Next() {
 		s := set.At()
@@ -180,10 +192,8 @@ func ToPrometheus(ls series.Labels, pairs ...string) labels.Labels {
 func FromPrometheus(ls labels.Labels, without ...string) series.Labels {
 	out := make(series.Labels, 0, ls.Len())
 	ls.Range(func(l labels.Label) {
-		for _, w := range without {
-			if l.Name == w {
-				return
-			}
+		if slices.Contains(without, l.Name) {
+			return
 		}
 		out = append(out, series.Label{Name: l.Name, Value: l.Value})
 	})
