@@ -68,7 +68,7 @@ type witnessSet struct {
 
 func (s *witnessSet) At() storage.Series {
 	inner := s.SeriesSet.At()
-	in := &inputs{labels: inner.Labels()}
+	in := &inputs{labels: inner.Labels(), times: make([]mark, 0, 24)}
 	s.selection.series = append(s.selection.series, in)
 	return &witnessSeries{inner, in}
 }

@@ -57,7 +57,7 @@ func Open(o Options) (*DB, error) {
 	if o.SamplesPerChunk > 0 {
 		opts.SamplesPerChunk = o.SamplesPerChunk
 	}
-	opts.StripeSize = 1024
+	opts.StripeSize = 2048
 	// Isolation hides what a commit has half written. Signals are evaluated well behind the newest sample: they would not
 	// see it anyway, and it costs 200 bytes a series.
 	opts.IsolationDisabled = true
