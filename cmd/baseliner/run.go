@@ -82,7 +82,7 @@ func runInstance(ctx context.Context, o *runOptions, logger *slog.Logger) (err e
 	// Nearly all of the memory is models and recent samples, which stay, and there is a minute between two ticks: a
 	// sidecar would rather collect often than hold garbage. GOGC decides otherwise where it is set.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(25)
+		debug.SetGCPercent(20)
 	}
 	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
 	if err != nil {

@@ -187,6 +187,18 @@ func (m *Model) foldPending() *Summary {
 	return &s
 }
 
+// Rest closes what is open and returns the hours that were not folded, oldest first.
+func (m *Model) Rest() (rest []Summary) {
+	if m.Pending.N > 0 {
+		rest = append(rest, m.Pending)
+		m.Pending = Summary{}
+	}
+	if s, ok := m.Open.summary(); ok {
+		rest = append(rest, s)
+	}
+	return rest
+}
+
 // Refold makes the slow model anew from a whole history, oldest first; the fast state stays.
 func (m *Model) Refold(history []Summary) {
 	m.Slow = Slow{}

@@ -225,9 +225,12 @@ func (b *Backfill) Finish(ctx context.Context, core *Core) error {
 				return err
 			}
 		}
-		if to.absence.Last < from.absence.Last {
+		if first := to.absence.First; to.absence.Last < from.absence.Last {
 			to.absence = from.absence
 			to.absence.Firing, to.absence.Silent = false, 0
+			if first > 0 {
+				to.absence.First = min(first, from.absence.First)
+			}
 		}
 	}
 	return nil
@@ -244,6 +247,8 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
 		sr.absence.Firing, sr.absence.Silent = false, 0
 		sr.anomaly = detect.State{Stepped: from.lastSeen} // nobody was told of what was open in the past
+	} else if err := b.closeRest(to, sr, from); err != nil {
+		return err
 	}
 	var history []baseline.Summary
 	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
@@ -254,5 +259,29 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 		return fmt.Errorf("read history of %s: %w", to.Def.Name, err)
 	}
 	sr.model.Refold(history)
+	return nil
+}
+
+// closeRest stores the last hours of a past that ends before what the instance has seen, unless it knows them itself.
+func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
+	err := b.ledger.Update(func(tx *bbolt.Tx) error {
+		for _, s := range from.model.Rest() {
+			known, err := state.Summaries(tx, sr.ID, s.Hour, s.Hour+1)
+			if err != nil {
+				return err
+			}
+			m := sr.model
+			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour || m.Pending.N > 0 && m.Pending.Hour == s.Hour {
+				continue
+			}
+			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("write summaries of %s: %w", to.Def.Name, err)
+	}
 	return nil
 }

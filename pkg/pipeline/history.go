@@ -27,7 +27,12 @@ var bands = [...]string{metricExpected, metricLower, metricUpper}
 // CopyHour derives the history of one UTC hour from the live store: the value of every tick, rounded to a fraction of
 // its band, and the band at the middle of the hour. Doing it twice changes nothing.
 func CopyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, hour int64) error {
-	from, to := hour*hourMillis, (hour+1)*hourMillis-1
+	return copyHour(ctx, live, history, hour, (hour+1)*hourMillis-1)
+}
+
+// copyHour copies the hour up to the instant to.
+func copyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, hour, to int64) error {
+	from := hour * hourMillis
 	app := &appender{Appender: history.Appender(ctx), again: true}
 	grains := map[string]float64{}
 	middle := map[string][len(bands)]float64{}
@@ -46,6 +51,9 @@ func CopyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, ho
 			}
 			g := grain(m[1], m[2], m[0], historySteps)
 			grains[key] = g
+			if to < from+hourMillis/2 {
+				return nil // the middle is yet to come
+			}
 			for j, band := range bands {
 				var ref storage.SeriesRef
 				app.put(&ref, from+hourMillis/2, roundTo(m[j], g), func() labels.Labels { return renamed(ls, band) })

@@ -317,10 +317,16 @@ func (in *Instance) evaluate(ctx context.Context, t int64, signals []*Signal) []
 	return in.eval.At(ctx, t, signals)
 }
 
-// FlushHistory writes to disk what the history store holds in memory, for those who are to write beside it.
+// FlushHistory writes to disk what the history store holds in memory, for those who are to write beside it, and the
+// hours that are not complete up to the last tick: once there is something newer, the store takes them no more.
 func (in *Instance) FlushHistory(ctx context.Context) error {
 	if err := in.copyHistory(ctx, in.last); err != nil {
 		return err
+	}
+	for hour := in.historyTo; hour > 0 && hour <= in.last/hourMillis; hour++ {
+		if err := copyHour(ctx, in.o.Live, in.o.History, hour, min(in.last, (hour+1)*hourMillis-1)); err != nil {
+			return err
+		}
 	}
 	return in.o.History.Flush()
 }
