@@ -4,8 +4,8 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 CONFIG      ?= config/baseliner.yml
 FUZZTIME    ?= 10s
 GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
-# Pure packages start no goroutines: the race detector would find nothing, slowly.
-PURE        := /pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident)$$
+# These start no goroutines, or only processes: the race detector would find nothing, slowly.
+PURE        := /(cmd|examples)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|alert|config|state|ingest/(csv|openmetrics))$$
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test vet race verify fmt-check tidy-check lint update bench soak fuzz cover clean
