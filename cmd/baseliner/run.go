@@ -8,11 +8,9 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -242,85 +240,6 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 	}
 	i.logger.Info("running", "version", version, "address", i.page.String(), "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs), "storage", i.o.path)
 	return g.Run()
-}
-
-// watch reloads on SIGHUP and when the content of the configuration changes.
-func (i *instance) watch(ctx context.Context) error {
-	hup := make(chan os.Signal, 1)
-	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
-	poll := time.NewTicker(pollConfig)
-	defer poll.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hup:
-			_ = i.reload(ctx) // it logs what is wrong
-		case now := <-poll.C:
-			if changed, cfg, err := i.watcher.Poll(now); changed {
-				_ = i.apply(ctx, cfg, err) // it logs what is wrong
-			}
-		}
-	}
-}
-
-// reload loads the configuration now.
-func (i *instance) reload(ctx context.Context) error {
-	cfg, err := i.watcher.Reload()
-	return i.apply(ctx, cfg, err)
-}
-
-// apply makes a configuration the one in force. Everything that can fail happens before anything live is touched.
-func (i *instance) apply(ctx context.Context, cfg *config.Config, err error) error {
-	if err == nil {
-		err = i.swap(ctx, cfg)
-	}
-	i.noteReload(err)
-	if err != nil {
-		i.logger.Error("configuration was not taken over; the one before stays in force", "err", err)
-		return err
-	}
-	i.logger.Info("configuration was taken over", "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs))
-	return nil
-}
-
-func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
-	if old := i.cfg.Load(); old.Engine != cfg.Engine || old.Global.Lookback != cfg.Global.Lookback || old.Limits != cfg.Limits {
-		return errors.New("engine, limits and global.lookback take effect at a start: restart to change them")
-	}
-	es, err := endpoints(cfg, i.page.String())
-	if err != nil {
-		return err
-	}
-	if _, err := pipeline.NewCore(cfg.Signals); err != nil {
-		return err
-	}
-	if err := i.scrapes.ApplyConfig(cfg.Scrape); err != nil { // refuses before it changes anything
-		return err
-	}
-	// From here on nothing is expected to fail.
-	return i.driver.Do(ctx, func() error {
-		i.driver.SetPace(pace(cfg), cfg.Global.EvaluationDelay)
-		err := errors.Join(
-			i.in.Reload(cfg.Signals, cfg.Global.ExternalLabels, intervals(cfg)),
-			i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es),
-			i.tracing.ApplyConfig(tracingConfig(cfg)),
-		)
-		i.cfg.Store(cfg)
-		return err
-	})
-}
-
-func (i *instance) noteReload(err error) {
-	i.lastOK.Store(err == nil)
-	if err != nil {
-		i.reloadOK.Set(0)
-		return
-	}
-	i.reloaded.Store(time.Now().Unix())
-	i.reloadOK.Set(1)
-	i.reloadTime.SetToCurrentTime()
 }
 
 // externalURL is where people reach the pages: as configured, or the first listener under the name of this machine.
