@@ -22,6 +22,9 @@ var diskDays, diskSeries = 4, 20
 const diskBudget = 350 << 10
 
 func TestDiskPerSeries(t *testing.T) {
+	if testing.Short() {
+		diskDays = 1
+	}
 	dir := t.TempDir()
 	h, err := openHarness(dir, wideSignals(diskSeries/10), 0)
 	if err != nil {
