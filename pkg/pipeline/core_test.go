@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"go.etcd.io/bbolt"
 
@@ -128,7 +129,7 @@ func (p *plant) tick(t int64) error {
 		if p.silent[machine] {
 			continue
 		}
-		ls := labels.FromStrings(labels.MetricName, "load", "machine", fmt.Sprint(machine))
+		ls := labels.FromStrings(model.MetricNameLabel, "load", "machine", fmt.Sprint(machine))
 		if _, err := app.Append(0, ls, t, p.load(t, machine)); err != nil {
 			return err
 		}
