@@ -83,7 +83,7 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 		return err
 	}
 	began := time.Now()
-	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals, logger)
+	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,6 @@ type Backfill struct {
 	scratch *Core
 	known   map[state.SeriesID]bool
 	closed  []Closed
-	logger  *slog.Logger
 
 	day    int64
 	block  *tsdb.BlockWriter
@@ -46,13 +45,13 @@ type Backfill struct {
 }
 
 // NewBackfill prepares to fill the history of the definitions. newest is the last instant that will come.
-func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, newest int64, base *Core, defs []signal.Definition, logger *slog.Logger) (*Backfill, error) {
+func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, newest int64, base *Core, defs []signal.Definition) (*Backfill, error) {
 	core, err := NewCore(defs)
 	if err != nil {
 		return nil, err
 	}
 	return &Backfill{
-		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core, logger: logger,
+		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
 		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
 	}, nil
 }

@@ -23,7 +23,7 @@ func (p *plant) fill(from, to int64, defs ...signal.Definition) {
 	if err := p.in.FlushHistory(ctx); err != nil {
 		p.t.Fatal(err)
 	}
-	b, err := NewBackfill(p.ledger, filepath.Join(p.dir, "history"), 60*24*time.Hour, to, p.in.Core(), defs, nil)
+	b, err := NewBackfill(p.ledger, filepath.Join(p.dir, "history"), 60*24*time.Hour, to, p.in.Core(), defs)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -66,9 +66,6 @@ func (ls Labels) With(name, value string) Labels {
 // Equal reports whether both hold the same labels.
 func (ls Labels) Equal(o Labels) bool { return slices.Equal(ls, o) }
 
-// Compare orders by name and value, label by label.
-func (ls Labels) Compare(o Labels) int { return slices.CompareFunc(ls, o, compareLabel) }
-
 // String prints in Prometheus' notation: {a="b", c="d"}.
 func (ls Labels) String() string {
 	var b strings.Builder

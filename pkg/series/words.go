@@ -103,9 +103,3 @@ type Point struct {
 	Denominator float64 // of a ratio, in events; 0 for anything else
 	Missing     Missing
 }
-
-// Series names one series of a signal.
-type Series struct {
-	Signal string
-	Labels Labels // without signal and layer
-}

@@ -34,21 +34,18 @@ type Ledger struct{ db *bbolt.DB }
 type Options struct {
 	// NoSync leaves it to the kernel when a commit reaches the disk: the death of the process still loses nothing, the
 	// loss of power may. For simulations and tests.
-	NoSync   bool
-	ReadOnly bool
+	NoSync bool
 }
 
 // OpenLedger opens or creates the ledger in dir. It is also the lock of the whole directory: a second process gets
 // ErrLocked.
 func OpenLedger(dir string, o Options) (*Ledger, error) {
-	if !o.ReadOnly {
-		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return nil, fmt.Errorf("create storage %s: %w", dir, err)
-		}
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return nil, fmt.Errorf("create storage %s: %w", dir, err)
 	}
 	path := filepath.Join(dir, "ledger.db")
 	db, err := bbolt.Open(path, 0o640, &bbolt.Options{
-		Timeout: 200 * time.Millisecond, NoSync: o.NoSync, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType, ReadOnly: o.ReadOnly,
+		Timeout: 200 * time.Millisecond, NoSync: o.NoSync, NoFreelistSync: true, FreelistType: bbolt.FreelistMapType,
 	})
 	if errors.Is(err, berrors.ErrTimeout) {
 		return nil, fmt.Errorf("open %s: %w", path, ErrLocked)
@@ -57,9 +54,6 @@ func OpenLedger(dir string, o Options) (*Ledger, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	l := &Ledger{db}
-	if o.ReadOnly {
-		return l, nil
-	}
 	err = l.Update(func(tx *bbolt.Tx) error {
 		for _, b := range [][]byte{metaBucket, seriesBucket, summariesBucket} {
 			if _, err := tx.CreateBucketIfNotExists(b); err != nil {
