@@ -4,7 +4,8 @@ import "testing"
 
 func TestKeyTellsLabelSetsApart(t *testing.T) {
 	sets := []Labels{
-		{}, FromStrings("a", "b"), FromStrings("a", "b", "c", "d"), FromStrings("ab", "c"), FromStrings("a", "bc"),
+		{},
+		FromStrings("a", "b"), FromStrings("a", "b", "c", "d"), FromStrings("ab", "c"), FromStrings("a", "bc"),
 		FromStrings("a", `b",c="d`), FromStrings("a", "b").With("e", "f"),
 	}
 	seen := map[string]Labels{}
