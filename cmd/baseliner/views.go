@@ -162,7 +162,7 @@ func seriesView(s *pipeline.SeriesStatus) web.SeriesView {
 	case s.Phase == detect.Pending:
 		view.State = web.StatePending
 	case !v.Known:
-		view.State, view.Reason = web.StateLearning, v.Reason
+		view.State, view.Reason = web.StateLearning, v.Reason()
 	}
 	if s.Phase != detect.Inactive {
 		view.Since = time.UnixMilli(s.Since).UTC()

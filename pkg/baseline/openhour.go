@@ -2,99 +2,126 @@ package baseline
 
 import (
 	"math"
-
-	"github.com/baseliner/baseliner/pkg/stats"
+	"slices"
 )
 
-// openHourPoints bounds the memory of an open hour. Beyond it every second point is dropped, again and again: the
-// median of an evenly thinned hour.
-const openHourPoints = 64
+const (
+	pieceMillis  = hourMillis / 12
+	halfPieces   = 6
+	piecesOfHour = 2 * halfPieces
+)
 
 // OpenHour gathers the points of the hour that has not ended yet. Its fields are exported for the snapshot alone.
+//
+// What is typical of half an hour is the median of the means of its six pieces of five minutes: in constant space, and
+// unmoved by an excursion of up to ten minutes.
 type OpenHour struct {
 	Hour   int32
 	N      uint32
-	Kept   uint32
-	Stride uint32 // one point in Stride is kept; 0 stands for 1
-	Sum    float64
-	Refs   uint32
-	RefSum float64
-	High   float64
-	Low    float64
-	Jump   float64
-	Moves  uint32  // points that had a neighbour to break away from
-	Move   float64 // sum of absolute innovations
-	Step   float64
-	Weight float64 // sum
-	Points [openHourPoints]float64
+	Base   float64 // first value; sums are of differences from it
+	Sums   [piecesOfHour]float32
+	Counts [piecesOfHour]uint16
+
+	Refs                        uint32
+	RefSum                      float64 // of expectations minus Base
+	AbsSum                      float64
+	High, Low                   float32
+	Moves, Moves2               uint32 // points with a neighbour, and with two
+	MoveSum, Move2Sum, AmazeSum float64
+	Short, Long, Jump, Surprise float32
+	Flat, Peak, Step            float32
+	PeakAt                      uint8
+	Flags                       uint8
+	WeightSum                   float64
 }
 
-// add takes one observed point. expected is NaN when there was no expectation, innovation when there was no recent
-// course.
-func (o *OpenHour) add(hour int32, value, weight, expected, innovation, change float64) {
+// add takes one observed point and what the views showed of it.
+func (o *OpenHour) add(hour int64, t int64, value, weight float64, e *Expectation, x *views) {
 	if o.N == 0 {
-		*o = OpenHour{Hour: hour, Stride: 1, High: math.Inf(-1), Low: math.Inf(1)}
+		*o = OpenHour{Hour: int32(hour), Flags: o.Flags, Base: value, High: float32(math.Inf(-1)), Low: float32(math.Inf(1))}
 	}
-	if o.N%o.Stride == 0 {
-		if o.Kept == openHourPoints {
-			for i := range openHourPoints / 2 {
-				o.Points[i] = o.Points[2*i]
-			}
-			o.Kept, o.Stride = openHourPoints/2, 2*o.Stride
-		}
-		if o.N%o.Stride == 0 {
-			o.Points[o.Kept] = value
-			o.Kept++
-		}
-	}
+	piece := (t - hour*hourMillis) / pieceMillis
 	o.N++
-	o.Sum += value
-	o.Weight += weight
-	ref := 0.0
-	if !math.IsNaN(expected) {
-		ref = expected
+	o.Counts[piece] = inc16(o.Counts[piece])
+	o.Sums[piece] += float32(value - o.Base)
+	o.WeightSum += weight
+	if e.expected {
+		r := x.at[Context]
 		o.Refs++
-		o.RefSum += expected
+		o.RefSum += e.Center - o.Base
+		o.AbsSum += math.Abs(r)
+		o.High, o.Low = max(o.High, float32(r)), min(o.Low, float32(r))
+		o.Short, o.Long = maxAbs(o.Short, x.at[ShortMean]), maxAbs(o.Long, x.at[LongMean])
 	}
-	o.High, o.Low = max(o.High, value-ref), min(o.Low, value-ref)
-	if !math.IsNaN(innovation) {
+	if x.neighbours > 0 {
 		o.Moves++
-		o.Jump = max(o.Jump, math.Abs(innovation))
-		o.Move += math.Abs(innovation)
+		o.MoveSum += math.Abs(x.at[Jump])
+		o.Jump = maxAbs(o.Jump, x.at[Jump])
+		if c := float32(math.Abs(x.change)); c > 0 && (o.Step == 0 || c < o.Step) {
+			o.Step = c
+		}
 	}
-	if c := math.Abs(change); c > 0 && (o.Step == 0 || c < o.Step) {
-		o.Step = c
+	if x.neighbours > 1 {
+		o.Moves2++
+		o.Move2Sum += math.Abs(x.jump2)
+		o.AmazeSum += math.Abs(x.at[Surprise])
+		o.Surprise = maxAbs(o.Surprise, x.at[Surprise])
+	}
+	o.Flat = max(o.Flat, float32(x.at[Flat]))
+	if p := float32(math.Abs(x.peak)); p > o.Peak {
+		o.Peak, o.PeakAt = p, uint8((t-hour*hourMillis)/60_000)
 	}
 }
 
-// summary closes the hour and leaves it empty; ok is false when it held nothing.
-func (o *OpenHour) summary() (s Summary, ok bool) {
+// close returns the summary of the hour and leaves it empty; ok is false when it held nothing.
+func (o *OpenHour) close() (s Summary, ok bool) {
 	if o.N == 0 {
 		return Summary{}, false
 	}
 	n := float64(o.N)
-	mean := o.Sum / n
-	kept := o.Points[:o.Kept]
-	median := stats.Median(kept)
-	dev := 0.0
-	for _, x := range kept {
-		dev += math.Abs(x - median)
+	sum := 0.0
+	for _, x := range o.Sums {
+		sum += float64(x)
 	}
+	offset := sum / n // of the mean from Base
+	nan := float32(math.NaN())
 	s = Summary{
-		Hour: o.Hour, N: uint16(min(o.N, math.MaxUint16)), Mean: mean,
-		Median: coarse(median - mean), Dev: coarse(dev / float64(o.Kept)),
-		Ref: coarse(math.NaN()), High: coarse(o.High - mean), Low: coarse(o.Low - mean),
-		Jump: coarse(math.NaN()), Move: coarse(math.NaN()), Step: coarse(o.Step), Weight: coarse(o.Weight / n),
+		Hour: o.Hour, N: uint16(min(o.N, math.MaxUint16)), Flags: o.Flags, PeakAt: o.PeakAt, Mean: o.Base + offset,
+		First: o.typical(0, offset), Second: o.typical(halfPieces, offset),
+		Ref: nan, Abs: nan, High: nan, Low: nan, Move: nan, Step: o.Step, Weight: float32(o.WeightSum / n),
+		Short: o.Short, Long: o.Long, Jump: o.Jump, Surprise: o.Surprise, Flat: o.Flat, Peak: o.Peak,
+	}
+	if o.Refs == o.N { // where the expectation appeared within the hour, residuals would be of two kinds
+		s.Ref, s.Abs = float32(o.RefSum/n-offset), float32(o.AbsSum/n)
+		s.High, s.Low = o.High, o.Low
 	}
 	if o.Moves > 0 {
-		s.Jump, s.Move = coarse(o.Jump), coarse(o.Move/float64(o.Moves))
+		s.Move = float32(o.MoveSum / float64(o.Moves))
 	}
-	switch {
-	case o.Refs == o.N:
-		s.Ref, s.High, s.Low = coarse(o.RefSum/n-mean), coarse(o.High), coarse(o.Low)
-	case o.Refs > 0: // the expectation appeared within the hour: deviations are of two kinds, so take the plain ones
-		s.High, s.Low = s.Dev*2, -s.Dev*2
+	if o.Moves2 > 0 {
+		s.Move2, s.Amaze = float32(o.Move2Sum/float64(o.Moves2)), float32(o.AmazeSum/float64(o.Moves2))
 	}
 	*o = OpenHour{}
-	return s, true
+	return s.rounded(), true
 }
+
+// typical is the median of the means of the six pieces from the first on, minus the hour's mean.
+func (o *OpenHour) typical(first int, offset float64) float32 {
+	var means [halfPieces]float64
+	n := 0
+	for i := first; i < first+halfPieces; i++ {
+		if c := o.Counts[i]; c > 0 {
+			means[n] = float64(o.Sums[i]) / float64(c)
+			n++
+		}
+	}
+	if n == 0 {
+		return float32(math.NaN())
+	}
+	slices.Sort(means[:n])
+	return float32(means[(n-1)/2]/2 + means[n/2]/2 - offset)
+}
+
+func maxAbs(have float32, x float64) float32 { return max(have, float32(math.Abs(x))) }
+
+func inc16(n uint16) uint16 { return min(n, math.MaxUint16-1) + 1 }

@@ -55,6 +55,7 @@ type Input struct {
 	Known           bool // the baseline may be judged by
 	Value, Expected float64
 	Score           float64
+	Returning       bool // inside its context again after an excursion
 }
 
 // Event is a change that others must hear of.
@@ -83,6 +84,7 @@ const (
 	GateMissing   Gate = "missing"
 	GateLearning  Gate = "learning"
 	GateScore     Gate = "inside_band"
+	GateReturning Gate = "returning" // a break, but back to normal
 	GateDirection Gate = "direction"
 	GateAbsolute  Gate = "min_change_absolute"
 	GateRelative  Gate = "min_change_relative"
@@ -139,6 +141,9 @@ func (r *Rule) side(in Input) (series.Direction, Gate) {
 		return series.Both, GateScore
 	}
 	dir := direction(in.Score)
+	if in.Returning {
+		return dir, GateReturning
+	}
 	if r.Direction != series.Both && r.Direction != dir {
 		return dir, GateDirection
 	}
@@ -164,7 +169,7 @@ func (r *Rule) holds(s *State, in Input, gate Gate) bool {
 		return false
 	}
 	change := math.Abs(in.Value - in.Expected)
-	return math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
+	return !in.Returning && math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
 		change >= recoverBelow*r.MinAbsolute && change >= recoverBelow*r.MinRelative*math.Abs(in.Expected)
 }
 

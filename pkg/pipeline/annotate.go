@@ -52,7 +52,7 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	seen := weeks(v.Weeks)
 	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(v.Lower, v.Upper, d.Unit), seen)
 	if !v.Known {
-		normal = v.Reason
+		normal = v.Reason()
 	}
 	if o.Event.Kind == detect.End {
 		now := "no data"

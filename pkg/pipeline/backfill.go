@@ -95,7 +95,8 @@ func (b *Backfill) recall(in Input, t int64) error {
 		sr := in.Signal.add(o.Labels)
 		if s := b.base.byName[in.Signal.Def.Name]; s != nil && s.identity == in.Signal.identity {
 			if from := s.find(o.Labels); from != nil && from.lastSeen > 0 && from.lastSeen < t {
-				sr.model.State, sr.lastSeen, sr.absence = from.model.State, from.lastSeen, from.absence
+				sr.model.Adopt(from.model)
+				sr.lastSeen, sr.absence = from.lastSeen, from.absence
 				continue
 			}
 		}
@@ -242,7 +243,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 		sr = to.add(from.Labels)
 	}
 	if sr.lastSeen < from.lastSeen {
-		sr.model.State = from.model.State
+		sr.model.Adopt(from.model)
 		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
 		sr.absence.Firing, sr.absence.Silent = false, 0
 		sr.anomaly = detect.State{Stepped: from.lastSeen} // nobody was told of what was open in the past
@@ -270,7 +271,7 @@ func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 				return err
 			}
 			m := sr.model
-			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour || m.Pending.N > 0 && m.Pending.Hour == s.Hour {
+			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour {
 				continue
 			}
 			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known); err != nil {

@@ -149,13 +149,13 @@ func TestBackfillOfThePastBeforeALife(t *testing.T) {
 	p.fill(plantStart-54*hourMillis, plantStart-plantStep, d)
 	p.restart(d)
 	same(t, "summaries filled again", summaries, p.summaries(t), 60)
-	if after.Open != before.Open || after.LastT != before.LastT || after.Memory != before.Memory {
+	if after.Open != before.Open || after.Recent != before.Recent {
 		t.Error("the recent course is another")
 	}
 	p.run(p.next())
 	for i, known := range []bool{true, false} { // machine 0 was filled, machine 1 was not
 		if sr := p.in.core.signals[0].series[i]; sr.verdict.Known != known {
-			t.Errorf("%s: known %v, %s", sr.Labels, sr.verdict.Known, sr.verdict.Reason)
+			t.Errorf("%s: known %v, %s", sr.Labels, sr.verdict.Known, sr.verdict.Reason())
 		}
 	}
 	p.hears()
@@ -210,7 +210,7 @@ func TestTicksAreAlignedAfterABackfillThatWasNot(t *testing.T) {
 		t.Errorf("ticks %v", ticks)
 	}
 	sr := p.in.core.Signal("load").series[0]
-	if sr.lastSeen != ticks[len(ticks)-1] || sr.model.Slow.Hours != 6 {
+	if sr.lastSeen != ticks[len(ticks)-1] || sr.model.Slow.Hours != 7 {
 		t.Errorf("seen at %s, %d hours", clockText(sr.lastSeen), sr.model.Slow.Hours)
 	}
 }

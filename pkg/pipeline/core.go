@@ -197,12 +197,12 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 func sane(v float64) bool { return math.Abs(v) <= 1e30 }
 
 func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
-	v, closed := sr.model.Step(p)
-	if closed != nil {
-		out.Closed = append(out.Closed, Closed{s, sr, *closed})
+	v, closed, ok := sr.model.Step(p)
+	if ok {
+		out.Closed = append(out.Closed, Closed{s, sr, closed})
 	}
 	events, gate := s.rule.Step(&sr.anomaly, detect.Input{
-		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score,
+		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning,
 	})
 	for _, e := range events {
 		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: v})

@@ -293,7 +293,7 @@ func TestTheFirstDeviationOfAConstantFires(t *testing.T) {
 				j = b.Step(series.Point{T: at, Value: constant})
 			}
 			if !j.Verdict.Known {
-				t.Fatalf("after %d hours: %s", (plantKnown-plantStart)/hourMillis, j.Verdict.Reason)
+				t.Fatalf("after %d hours: %s", (plantKnown-plantStart)/hourMillis, j.Verdict.Reason())
 			}
 			if len(b.Alerts) != 0 {
 				t.Fatalf("%d alerts over a constant", len(b.Alerts))

@@ -14,7 +14,6 @@ import (
 type signalFixed struct{ Absence detect.Absence }
 
 type seriesFixed struct {
-	Model    baseline.State
 	Anomaly  detect.State
 	Absence  detect.Absence
 	Missing  series.Missing
@@ -36,8 +35,11 @@ func (c *Core) AppendBinary(b []byte) ([]byte, error) {
 			for _, l := range sr.Labels {
 				b = appendString(appendString(b, l.Name), l.Value)
 			}
-			f := seriesFixed{sr.model.State, sr.anomaly, sr.absence, sr.missing, sr.lastSeen}
+			f := seriesFixed{sr.anomaly, sr.absence, sr.missing, sr.lastSeen}
 			if b, err = binary.Append(b, binary.LittleEndian, &f); err != nil {
+				return nil, err
+			}
+			if b, err = sr.model.AppendBinary(b); err != nil {
 				return nil, err
 			}
 		}
@@ -74,10 +76,12 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 				return nil, d.err
 			}
 			if s == nil {
+				d.model(baseline.New(nil, 0))
 				continue
 			}
 			sr := s.add(ls)
-			sr.model.State, sr.anomaly, sr.absence = f.Model, f.Anomaly, f.Absence
+			d.model(sr.model)
+			sr.anomaly, sr.absence = f.Anomaly, f.Absence
 			sr.missing, sr.lastSeen = f.Missing, f.LastSeen
 			sr.absence.Firing = sr.absence.Firing && s.Def.AbsentFor > 0
 		}
@@ -131,4 +135,11 @@ func (d *decoder) fixed(v any) {
 		return
 	}
 	d.b = d.b[n:]
+}
+
+func (d *decoder) model(m *baseline.Model) {
+	if d.err != nil {
+		return
+	}
+	d.b, d.err = m.DecodeBinary(d.b)
 }

@@ -61,7 +61,7 @@ func TestReloadWithoutASignalEndsItsAlert(t *testing.T) {
 	p.hears(total(false))
 	for _, sr := range load.series {
 		if !sr.verdict.Known {
-			t.Errorf("%s: %s", sr.Labels, sr.verdict.Reason)
+			t.Errorf("%s: %s", sr.Labels, sr.verdict.Reason())
 		}
 	}
 }

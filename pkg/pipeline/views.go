@@ -51,7 +51,7 @@ func (in *Instance) Status() []SignalStatus {
 
 func knowledge(s *Signal, v *baseline.Verdict) string {
 	if !v.Known {
-		return v.Reason
+		return v.Reason()
 	}
 	return fmt.Sprintf("normal for %s, %s", s.Zone.Describe(v.T), weeks(v.Weeks))
 }

@@ -114,20 +114,22 @@ func summaryKey(id SeriesID, day int32) []byte {
 func PutSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
 	b := tx.Bucket(summariesBucket)
 	b.FillPercent = 0.95 // a series grows at its end only: halving its pages would leave them so for ever
-	key := summaryKey(id, s.Hour/hoursPerRecord)
+	key := summaryKey(id, s.Day())
 	old := b.Get(key)
 	record := make([]byte, 0, len(old)+baseline.SummaryBytes)
 	placed := false
-	for len(old) >= baseline.SummaryBytes {
-		one := old[:baseline.SummaryBytes]
-		old = old[baseline.SummaryBytes:]
-		hour := s.Hour/hoursPerRecord*hoursPerRecord + int32(one[0])
-		if !placed && hour >= s.Hour {
+	for len(old) > 0 {
+		one, n, err := baseline.DecodeSummary(s.Day(), old)
+		if err != nil {
+			return err
+		}
+		if !placed && one.Hour >= s.Hour {
 			record, placed = s.Append(record), true
 		}
-		if hour != s.Hour {
-			record = append(record, one...)
+		if one.Hour != s.Hour {
+			record = append(record, old[:n]...)
 		}
+		old = old[n:]
 	}
 	if !placed {
 		record = s.Append(record)
@@ -141,11 +143,12 @@ func Summaries(tx *bbolt.Tx, id SeriesID, from, to int32) ([]baseline.Summary, e
 	c := tx.Bucket(summariesBucket).Cursor()
 	prefix := string(id[:])
 	for k, v := c.Seek(summaryKey(id, max(from, 0)/hoursPerRecord)); k != nil && string(k[:len(id)]) == prefix; k, v = c.Next() {
-		for ; len(v) >= baseline.SummaryBytes; v = v[baseline.SummaryBytes:] {
-			s, err := baseline.DecodeSummary(int32(binary.BigEndian.Uint32(k[len(id):])), v)
+		for len(v) > 0 {
+			s, n, err := baseline.DecodeSummary(int32(binary.BigEndian.Uint32(k[len(id):])), v)
 			if err != nil {
 				return nil, err
 			}
+			v = v[n:]
 			if s.Hour >= to {
 				return out, nil
 			}

@@ -13,18 +13,29 @@ func TestTailQuantileIsNearTheExactOne(t *testing.T) {
 		"exponential": (*rand.Rand).ExpFloat64,
 		"lognormal":   func(r *rand.Rand) float64 { return math.Exp(r.NormFloat64()) },
 	} {
+		// One tail remembers some 485 additions; the mean over many shows what the histogram itself does to a quantile.
 		r := rand.New(rand.NewPCG(1, 2))
-		var h Tail
-		xs := make([]float64, 20000)
-		for i := range xs {
-			xs[i] = draw(r)
-			h.Add(xs[i], 1)
+		qs := []float64{0.1, 0.5, 0.9}
+		var mean [3]float64
+		var xs []float64
+		const tails = 200
+		for range tails {
+			var h Tail
+			for range 700 {
+				x := draw(r)
+				xs = append(xs, x)
+				h.Add(x)
+			}
+			got := h.Quantiles(qs...)
+			for i := range mean {
+				mean[i] += got[i] / tails
+			}
 		}
 		slices.Sort(xs)
-		for _, q := range []float64{0.1, 0.5, 0.9, 0.99} {
+		for i, q := range qs {
 			exact := xs[int(q*float64(len(xs)))]
-			if got := h.Quantile(q); math.Abs(got/exact-1) > 0.05 {
-				t.Errorf("%s: quantile %v = %v, exact %v", name, q, got, exact)
+			if math.Abs(mean[i]/exact-1) > 0.06 {
+				t.Errorf("%s: quantile %v = %v on average, exact %v", name, q, mean[i], exact)
 			}
 		}
 	}
@@ -33,31 +44,31 @@ func TestTailQuantileIsNearTheExactOne(t *testing.T) {
 func TestTailForgets(t *testing.T) {
 	var h Tail
 	for range 10_000 {
-		h.Add(100, 0.99)
+		h.Add(100)
 	}
-	if n := h.N(); math.Abs(n-100) > 1 {
-		t.Errorf("remembers %v additions with decay 0.99, want 100", n)
+	if n, want := h.N(), TailHalfLife/math.Ln2; math.Abs(n/want-1) > 0.02 {
+		t.Errorf("remembers %v additions, want %v", n, want)
 	}
-	for range 1000 {
-		h.Add(1, 0.99)
+	for range 10 * TailHalfLife {
+		h.Add(1)
 	}
-	if got := h.Quantile(0.9); got > 1.1 {
-		t.Errorf("after a thousand ones the 90 %% quantile is %v", got)
+	if got := h.Quantiles(0.99)[0]; got > 1.3 {
+		t.Errorf("after ten half-lives of ones the 99 %% quantile is %v", got)
 	}
 }
 
 func TestTailEdges(t *testing.T) {
 	var h Tail
-	if !math.IsNaN(h.Quantile(0.5)) || h.N() != 0 {
+	if !math.IsNaN(h.Quantiles(0.5)[0]) || h.N() != 0 {
 		t.Error("an empty tail must not invent a quantile")
 	}
 	for _, x := range []float64{0, -1, math.NaN(), math.Inf(1), 1e300, 5e-324} {
-		h.Add(x, 1)
+		h.Add(x)
 	}
-	if h.N() != 5 {
+	if math.Abs(h.N()-5) > 0.1 {
 		t.Errorf("counted %v, want 5: all but NaN", h.N())
 	}
-	if q := h.Quantile(0.99); math.IsNaN(q) || math.IsInf(q, 0) {
+	if q := h.Quantiles(0.99)[0]; math.IsNaN(q) || math.IsInf(q, 0) {
 		t.Errorf("quantile of extremes is %v", q)
 	}
 }
@@ -72,17 +83,4 @@ func TestMaxAbsNormalQuantile(t *testing.T) {
 	check(0.95, 1, 1.96) // the textbook's two-sided value
 	check(0.5, 1, 0.6745)
 	check(0.5, 60, 2.53)
-}
-
-func TestMedian(t *testing.T) {
-	check := func(want float64, xs ...float64) {
-		t.Helper()
-		if got := Median(xs); got != want {
-			t.Errorf("Median(%v) = %v, want %v", xs, got, want)
-		}
-	}
-	check(1, 1)
-	check(1.5, 2, 1)
-	check(2, 3, 1, 2)
-	check(2.5, 4, 3, 2, 1)
 }

@@ -2,78 +2,84 @@ package stats
 
 import "math"
 
-// tailBins covers ratios from 2^-4 to 2^16 with eight bins an octave: 9 % wide, 4.4 % from a bin's middle to its edge.
+// The bins of a Tail cover ratios from 2^-4 to 2^10, three an octave: 26 % wide. Quantiles are interpolated inside them.
 const (
-	tailPerOctave = 8
+	tailPerOctave = 3
 	tailLowOctave = -4
-	tailOctaves   = 20
+	tailOctaves   = 14
 	tailBins      = tailPerOctave * tailOctaves
+
+	// An addition weighs tailUnit when the scale is fresh and four times that two half-lives later, when all bins are
+	// divided by four. At most 4 × 32 × halfLife / ln 2 stand in one bin, which fits for half-lives up to 350.
+	tailUnit = 32
+	tailGrow = 2 // half-lives between two divisions
 )
 
-// Tail is a decayed histogram of positive values on a logarithmic scale. Its zero value is empty and ready. Values
-// outside 2^-4 to 2^16 count in the outermost bins; NaN is ignored.
+// TailHalfLife is the number of additions after which one counts half.
+const TailHalfLife = 336
+
+// Tail is a decayed histogram of positive values on a logarithmic scale, in 86 bytes. Its zero value is empty and ready.
+// Values outside 2^-4 to 2^10 count in the outermost bins; NaN is ignored.
 //
-// Instead of ageing every bin at every addition, additions grow heavier: the same quantiles, in O(1). Scale stays far
-// from overflow because it is folded back into the bins in time.
+// Instead of ageing every bin at every addition, additions grow heavier: the same quantiles, in O(1).
 type Tail struct {
-	Weight [tailBins]float32
-	Total  float64
-	Scale  float64 // weight of the next addition; 0 stands for 1
+	Bins [tailBins]uint16
+	Age  uint16 // additions since the last division
 }
 
-// Add counts x once, after ageing all that came before by decay (0 < decay ≤ 1).
-func (h *Tail) Add(x, decay float64) {
+// Add counts x once, after ageing all that came before.
+func (h *Tail) Add(x float64) {
 	if math.IsNaN(x) {
 		return
 	}
-	if h.Scale == 0 {
-		h.Scale = 1
-	}
-	h.Scale /= decay
-	if h.Scale > 1e12 {
-		for i := range h.Weight {
-			h.Weight[i] = float32(float64(h.Weight[i]) / h.Scale)
+	if h.Age == tailGrow*TailHalfLife {
+		for i, w := range h.Bins {
+			h.Bins[i] = uint16((uint32(w) + 1<<(tailGrow-1)) >> tailGrow)
 		}
-		h.Total /= h.Scale
-		h.Scale = 1
+		h.Age = 0
 	}
-	h.Weight[bin(x)] += float32(h.Scale)
-	h.Total += h.Scale
+	h.Age++
+	i := bin(x)
+	h.Bins[i] = uint16(min(uint32(h.Bins[i])+uint32(h.fresh()+0.5), math.MaxUint16))
 }
 
-// N returns the number of additions still remembered, in units of a fresh one.
-func (h *Tail) N() float64 {
-	if h.Scale == 0 {
-		return 0
+// fresh is the weight of the newest addition.
+func (h *Tail) fresh() float64 { return tailUnit * math.Exp2(float64(h.Age)/TailHalfLife) }
+
+// N returns the number of additions still remembered, in units of the newest one.
+func (h *Tail) N() float64 { return float64(h.total()) / h.fresh() }
+
+func (h *Tail) total() (n uint32) {
+	for _, w := range h.Bins {
+		n += uint32(w)
 	}
-	return h.Total / h.Scale
+	return n
 }
 
-// Quantile returns the q-quantile (0 < q < 1), interpolated inside its bin, and NaN when nothing was added.
-func (h *Tail) Quantile(q float64) float64 {
-	if h.Total <= 0 {
-		return math.NaN()
+// Quantiles returns the quantiles for qs, which ascend in (0, 1), interpolated inside their bins; NaN when nothing was
+// added.
+func (h *Tail) Quantiles(qs ...float64) [3]float64 {
+	out := [3]float64{math.NaN(), math.NaN(), math.NaN()}
+	total := float64(h.total())
+	if total == 0 {
+		return out
 	}
-	want, seen := q*h.Total, 0.0
-	last := 0
-	for i, w := range h.Weight {
-		if w == 0 {
-			continue
-		}
-		last = i
-		if seen+float64(w) >= want {
-			inside := (want - seen) / float64(w)
-			return math.Exp2(tailLowOctave + (float64(i)+inside)/tailPerOctave)
+	seen, k := 0.0, 0
+	for i, w := range h.Bins {
+		for w > 0 && k < len(qs) && seen+float64(w) >= qs[k]*total {
+			inside := (qs[k]*total - seen) / float64(w)
+			out[k] = math.Exp2(tailLowOctave + (float64(i)+inside)/tailPerOctave)
+			k++
 		}
 		seen += float64(w)
 	}
-	return math.Exp2(tailLowOctave + float64(last+1)/tailPerOctave) // rounding left a crumb
+	return out
 }
 
 func bin(x float64) int {
-	if x <= 0 {
+	if !(x > 1.0/16) {
 		return 0
 	}
-	i := int(math.Floor((math.Log2(x) - tailLowOctave) * tailPerOctave))
+	i := int((math.Log2(x) - tailLowOctave) * tailPerOctave)
 	return min(max(i, 0), tailBins-1)
 }

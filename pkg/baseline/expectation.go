@@ -1,0 +1,149 @@
+package baseline
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/baseliner/baseliner/pkg/series"
+)
+
+// Ignorance says why a series cannot be judged.
+type Ignorance uint8
+
+// The reasons.
+const (
+	NotIgnorant Ignorance = iota
+	YoungSeries           // less than two days of history
+	UnseenHour            // this hour of the day has not been seen yet
+)
+
+// Expectation is what the model says of an instant before it has seen the point.
+type Expectation struct {
+	Center       float64
+	Lower, Upper float64 // where |score| reaches 1; infinite while Known is false
+	Known        bool
+	Weeks        int       // times this hour of the week was seen; of a special day, times such a day was
+	Hours        int       // hours of history behind it
+	Why          Ignorance // why Known is false
+
+	expected bool // Center means something, known or not
+	widen    float64
+	limits   [viewCount]float64
+}
+
+// Reason says why Known is false, and is empty when it is true.
+func (e *Expectation) Reason() string {
+	switch e.Why {
+	case YoungSeries:
+		return fmt.Sprintf("learning: %d of %d hours of history seen", e.Hours, firstDay+tailHours)
+	case UnseenHour:
+		return "learning: this hour of the day has not been seen yet"
+	}
+	return ""
+}
+
+// Verdict is a judged point.
+type Verdict struct {
+	series.Point
+	Expectation
+	// Score is how far the point is on the way from its expectation to the edge of what is usual, in the view that shows
+	// it most: its absolute value is at least 1 if and only if the point is anomalous. Its sign is the direction. 0 when
+	// missing or not known.
+	Score float64
+	// Returning says that the point is inside its context again after one that was not: a break, but back to normal.
+	Returning bool
+	// Gates are the views with their limits; a view that has nothing to show has a limit of 0.
+	Gates [viewCount]Gate
+}
+
+// Gate is one view of a point.
+type Gate struct {
+	Seen  float64 // what the view shows, in the unit of the value; of Flat in nats
+	Limit float64 // where |score| is 1; 0 when the view does not judge
+}
+
+// Score of the gate alone.
+func (g Gate) Score() float64 {
+	if g.Limit <= 0 {
+		return 0
+	}
+	return g.Seen / g.Limit
+}
+
+// Score combines the views: the one that is furthest beyond its own limit decides. A flat line has no direction of its
+// own and takes that of the residual.
+func Score(gates *[viewCount]Gate) (score float64) {
+	for v, g := range gates {
+		s := g.Score()
+		if View(v) == Flat {
+			s = math.Copysign(s, gates[Context].Seen)
+		}
+		if math.Abs(s) > math.Abs(score) { // never with NaN
+			score = s
+		}
+	}
+	return score
+}
+
+// Expect states the expectation for the instant t (unix milliseconds).
+func (m *Model) Expect(t int64) (e Expectation) {
+	m.expect(t, &e)
+	return e
+}
+
+func (m *Model) expect(t int64, e *Expectation) {
+	f, frac := m.frameAt(t)
+	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
+	if !f.expected {
+		e.Why = YoungSeries
+		if e.Hours >= firstDay+tailHours {
+			e.Why = UnseenHour
+		}
+		return
+	}
+	e.expected, e.Weeks = true, f.weeks
+	e.Center = lerp(f.a.center, f.b.center, frac)
+	if !f.known {
+		e.Why = YoungSeries
+		return
+	}
+	e.Known = true
+	wide := f.young
+	if f.schedule {
+		hour := floorDiv(t, hourMillis)
+		e.widen = m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000)
+		wide *= e.widen
+	}
+	for v := range viewCount {
+		if limit := float64(m.Slow.Limits[v]); limit > 0 {
+			e.limits[v] = wide * limit * lerp(float64(f.a.scale[v]), float64(f.b.scale[v]), frac)
+		}
+	}
+	m.edges(t, e)
+}
+
+// edges puts the band where the first of the views would say that it is too much, given what they remember.
+func (m *Model) edges(t int64, e *Expectation) {
+	lo, hi := -e.limits[Context], e.limits[Context]
+	if m.fresh(t, 1) {
+		c := &m.Recent
+		narrow := func(center, width float64) {
+			if width > 0 {
+				lo, hi = max(lo, center-width), min(hi, center+width)
+			}
+		}
+		narrow(-c.Short*(1-shortGain)/shortGain, e.limits[ShortMean]/shortGain)
+		narrow(-c.Long*(1-longGain)/longGain, e.limits[LongMean]/longGain)
+		narrow(c.Before, e.limits[Jump])
+		if c.N > 1 {
+			narrow(m.Slow.Follow*c.Before+m.Slow.Follow2*c.Before2, e.limits[Surprise])
+		}
+	}
+	if lo > hi { // the gates exclude each other: only a point between them is left
+		lo = clip((lo+hi)/2, e.limits[Context])
+		hi = lo
+	}
+	e.Lower, e.Upper = e.Center+lo, e.Center+hi
+}
+
+func lerp(x, y, frac float64) float64 { return x + (y-x)*frac }

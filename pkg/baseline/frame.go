@@ -1,0 +1,133 @@
+package baseline
+
+import "math"
+
+// frame holds what stays the same between two knots, half an hour apart: everything that costs a look at the calendar.
+type frame struct {
+	left int64 // half hour of the left knot
+	ok   bool
+
+	expected bool
+	known    bool
+	schedule bool // the hour may be on a schedule
+	weeks    int
+	a, b     knot
+	young    float64
+}
+
+// knot is the model in the middle of half an hour.
+type knot struct {
+	center float64
+	slot   int
+	scale  [viewCount]float32
+	quiet  float64 // evidence of one repetition, nats
+}
+
+// calendar maps instants to the hours whose ordinary shape they borrow.
+type calendar interface {
+	// HourOfWeek is 0 to 167 from Sunday 00:00 on.
+	HourOfWeek(unixMillis int64) int
+}
+
+// grouper is a calendar that knows special days.
+type grouper interface {
+	// Group is 0 on an ordinary day, else the number of its kind.
+	Group(unixMillis int64) int
+}
+
+// slot is the hour of the week of a UTC hour.
+func (m *Model) slot(hour int64) int { return m.calendar.HourOfWeek(hour*hourMillis + halfMillis) }
+
+func (m *Model) groupAt(t int64) int {
+	if m.grouper == nil {
+		return 0
+	}
+	return m.grouper.Group(t)
+}
+
+// halfOfDay is the half hour of the local day, 0 to 47, of a half hour since 1970.
+func (m *Model) halfOfDay(half int64) int {
+	middle := half*halfMillis + halfMillis/2
+	h := m.calendar.HourOfWeek(middle)
+	d := h % hoursOfDay * 2
+	if m.calendar.HourOfWeek(middle-halfMillis) == h {
+		d++
+	}
+	return d
+}
+
+// frameAt returns the frame that holds t, and how far t is on the way from its left knot to its right one. Knots are in
+// the middle of the points of their half hour, so that points half an hour or more apart lie on one.
+func (m *Model) frameAt(t int64) (*frame, float64) {
+	middle := max(halfMillis-m.step, 0) / 2
+	left := floorDiv(t-middle, halfMillis)
+	if f := &m.frame; !f.ok || f.left != left {
+		m.build(left)
+	}
+	if m.step >= halfMillis {
+		return &m.frame, 0
+	}
+	return &m.frame, float64(t-middle-left*halfMillis) / float64(halfMillis)
+}
+
+func (m *Model) build(left int64) {
+	s := &m.Slow
+	m.frame = frame{left: left, ok: true, young: 1}
+	f := &m.frame
+	halves := [2]int{m.halfOfDay(left), m.halfOfDay(left + 1)}
+	seen := [2]bool{s.DayN[halves[0]] > 0, s.DayN[halves[1]] > 0}
+	if s.Hours < firstDay || !seen[0] && !seen[1] || m.step >= halfMillis && !seen[0] {
+		return
+	}
+	f.expected = true
+	m.knotAt(&f.a, left, halves[0])
+	m.knotAt(&f.b, left+1, halves[1])
+	switch { // a series that lives by day only has an edge: beyond it the last half hour goes on
+	case !seen[0]:
+		f.a = f.b
+	case !seen[1]:
+		f.b = f.a
+	}
+	f.known = s.Limits[Context] > 0
+	f.weeks = int(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
+	f.schedule = s.Recurring.possible(m.slot(floorDiv(left, 2))) || s.Recurring.possible(m.slot(floorDiv(left+1, 2)))
+	f.young = youth(f.weeks)
+	if g := m.groupAt(left*halfMillis + halfMillis/2); g > 0 { // as unusual as the day is new
+		seen := 0
+		if g <= len(m.Groups) {
+			seen = int(m.Groups[g-1].N[f.a.slot%hoursOfDay])
+		}
+		f.weeks, f.young = seen, youth(seen)
+	}
+}
+
+// youth widens the bounds of an hour of the week that was not often seen: it may differ from its day.
+func youth(seen int) float64 { return max(1, 2-float64(seen)/2) }
+
+func (m *Model) knotAt(k *knot, half int64, ofDay int) {
+	s := &m.Slow
+	k.slot = m.slot(floorDiv(half, 2))
+	k.center = s.knot(ofDay, k.slot)
+	for v := range viewCount {
+		k.scale[v] = float32(s.scale(v, k.slot))
+	}
+	floor := s.floor()
+	k.quiet = max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor))
+	g := m.groupAt(half*halfMillis + halfMillis/2)
+	if g == 0 || g > len(m.Groups) {
+		return
+	}
+	group, d := &m.Groups[g-1], k.slot%hoursOfDay
+	k.center += float64(group.Dev[d]) * groupTrust(group.N[d])
+	for _, v := range [...]View{Context, ShortMean, LongMean} {
+		k.scale[v] = max(k.scale[v], float32(group.Spread+floor))
+	}
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}

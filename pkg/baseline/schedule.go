@@ -1,0 +1,59 @@
+package baseline
+
+const (
+	scheduleDays  = 3   // of the last seven on which something must have come to be a schedule
+	scheduleReach = 2.0 // how far beyond what comes on schedule the threshold is raised
+	// A schedule may be early or late by scheduleSure minutes; from there to scheduleEnd it counts less and less.
+	scheduleSure = 20.0
+	scheduleEnd  = 40.0
+)
+
+// Schedule remembers, for each hour of the last week, the largest score and its minute. What comes at the same time on
+// three of seven days, a nightly job, is no anomaly; until it grows.
+type Schedule struct {
+	Peaks [hoursOfWeek]uint8 // on the logarithmic scale of a summary
+	At    [hoursOfWeek]uint8 // minute of the hour
+}
+
+func (c *Schedule) note(h *hour) {
+	c.Peaks[h.slot], c.At[h.slot] = logByte(float64(h.Peak), 1), h.PeakAt
+}
+
+func (c *Schedule) peak(slot int) float64 { return fromLogByte(c.Peaks[slot], 1) }
+
+// possible tells whether any minute of an hour of the week may be on a schedule.
+func (c *Schedule) possible(slot int) bool {
+	days := 0
+	for d := 1; d <= 7; d++ {
+		for near := -1; near <= 1; near++ {
+			if scheduleReach*c.peak(wrap(slot-d*hoursOfDay+near)) > 1 {
+				days++
+				break
+			}
+		}
+	}
+	return days >= scheduleDays
+}
+
+// widen is the factor by which thresholds rise at a minute of an hour of the week: at least 1.
+func (c *Schedule) widen(slot int, minute float64) float64 {
+	var most [scheduleDays]float64 // the largest, falling
+	for d := 1; d <= 7; d++ {
+		x := 0.0
+		for near := -1; near <= 1; near++ {
+			s := wrap(slot - d*hoursOfDay + near)
+			off := minute - float64(near*60) - float64(c.At[s]) // from the peak of that hour
+			if near := (scheduleEnd - max(off, -off)) / (scheduleEnd - scheduleSure); near > 0 {
+				x = max(x, min(near, 1)*c.peak(s))
+			}
+		}
+		for i := range most {
+			if x > most[i] {
+				most[i], x = x, most[i]
+			}
+		}
+	}
+	return max(1, scheduleReach*most[scheduleDays-1])
+}
+
+func wrap(slot int) int { return ((slot % hoursOfWeek) + hoursOfWeek) % hoursOfWeek }
