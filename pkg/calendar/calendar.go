@@ -29,7 +29,7 @@ type Calendar struct {
 	spans  []span   // timed events: ascending, not overlapping
 	blocks []int32  // first span that ends behind the begin of a block of instants
 	names  []string // of the groups; names[0] is no group
-	print  string
+	hashed string   // the fingerprint
 }
 
 // span is a part [from, to) of a timed event, unix milliseconds.
@@ -56,7 +56,7 @@ func New(zone *Zone, rules *Rules) (*Calendar, error) {
 	}
 	c.days, c.spans = b.entries(), b.spans
 	c.index()
-	c.print = c.hash()
+	c.hashed = c.hash()
 	return c, nil
 }
 
@@ -68,7 +68,7 @@ func (c *Calendar) Groups() int { return len(c.names) - 1 }
 func (c *Calendar) GroupName(g int) string { return c.names[g] }
 
 // Fingerprint is equal exactly when every instant has the same context; "" without special days.
-func (c *Calendar) Fingerprint() string { return c.print }
+func (c *Calendar) Fingerprint() string { return c.hashed }
 
 // HourOfWeek returns the slot, 0 to 167, whose ordinary shape the instant borrows: its local hour of the week, or on a
 // holiday the same hour of a Sunday.
@@ -170,7 +170,7 @@ func (c *Calendar) hash() string {
 	return hex.EncodeToString(h[:8])
 }
 
-// builder collects what applies to each day, the rule that comes first last to be overwritten: never.
+// builder collects what applies to each day. Rules come in the order of who decides: what is decided stays.
 type builder struct {
 	rules *Rules
 	names []string // sorted

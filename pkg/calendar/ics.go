@@ -122,9 +122,9 @@ func groupName(s string) string {
 func zonesOf(file *ics.Calendar) map[string]string {
 	m := map[string]string{}
 	for _, z := range file.Timezones() {
-		id, real := z.GetProperty("TZID"), z.GetProperty("X-LIC-LOCATION")
-		if id != nil && real != nil {
-			m[id.Value] = real.Value
+		id, location := z.GetProperty("TZID"), z.GetProperty("X-LIC-LOCATION")
+		if id != nil && location != nil {
+			m[id.Value] = location.Value
 		}
 	}
 	return m

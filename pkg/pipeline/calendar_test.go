@@ -1,10 +1,13 @@
 package pipeline
 
 import (
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/calendar"
+	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 )
 
@@ -96,5 +99,42 @@ func TestOrdinaryWeekAvoidsSpecialDays(t *testing.T) {
 		if ms < from || ms > from+3*168*hourMillis || c.Group(ms) != 0 || zone.HourOfWeek(ms) != slot {
 			t.Errorf("hour %d: %v", slot, c.Local(ms))
 		}
+	}
+}
+
+// TestAHolidayLooksLikeASunday plays a shop that sells little on Sundays, and on a holiday that is a Friday.
+func TestAHolidayLooksLikeASunday(t *testing.T) {
+	const step = 5 * 60_000
+	first := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC).UnixMilli()
+	holiday := calendar.DayOf(2026, 4, 3) // Good Friday
+	rng := rand.New(rand.NewPCG(3, 1))
+	var points []series.Point
+	for ms := first; calendar.Day(ms/dayMillis) <= holiday; ms += step {
+		d := calendar.Day(ms / dayMillis)
+		v := 100 + 20*math.Sin(2*math.Pi*float64(ms%dayMillis)/float64(dayMillis))
+		if d.Weekday() == time.Sunday || d == holiday {
+			v /= 3
+		}
+		points = append(points, series.Point{T: ms, Value: v + rng.NormFloat64()})
+	}
+	play := func(rules *calendar.Rules) (expected float64) {
+		d := loadSignal()
+		d.Calendar, d.Interval = rules, step*time.Millisecond
+		b, err := NewBacktest(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range points {
+			j := b.Step(p)
+			if p.T == int64(holiday)*dayMillis+dayMillis/2 {
+				expected = j.Verdict.Center
+			}
+		}
+		return expected
+	}
+	friday, sunday := play(nil), play(&calendar.Rules{Countries: []calendar.Country{{Code: "DE"}}})
+	t.Logf("at noon of Good Friday %.1f is expected without a calendar, %.1f with one", friday, sunday)
+	if friday < 80 || sunday > 60 {
+		t.Error("want about 100 and 33")
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -235,9 +234,7 @@ func (h *handler) putAnnotation(r *http.Request) (answer, int, error) {
 		return answer{}, 0, &apiError{typ: errBadData, err: err}
 	}
 	if a.ID == "" {
-		var b [8]byte
-		rand.Read(b[:]) //nolint:errcheck // it never fails
-		a.ID = hex.EncodeToString(b[:])
+		a.ID = strings.ToLower(rand.Text())
 	}
 	created, err := h.Annotations.Put(a)
 	if err != nil {
