@@ -86,10 +86,10 @@ func (c *Calendar) Group(ms int64) int {
 // At returns HourOfWeek and Group for the price of one.
 func (c *Calendar) At(ms int64) (slot, group int) {
 	local := ms + c.Offset(ms)
-	h := floorDiv(local, hour)
-	d := floorDiv(h, 24)
-	if d < 0 || d >= int64(len(c.days)) {
-		slot := (h + epochHour) % HoursPerWeek
+	h := uint64(local) / uint64(hour) // huge before the epoch
+	d := h / 24
+	if d >= uint64(len(c.days)) {
+		slot := (floorDiv(local, hour) + epochHour) % HoursPerWeek
 		if slot < 0 {
 			slot += HoursPerWeek
 		}
@@ -154,7 +154,7 @@ func (c *Calendar) Describe(ms int64) string {
 }
 
 func (c *Calendar) hash() string {
-	b := make([]byte, 0, 2*len(c.days))
+	b := make([]byte, 0, 2*len(c.days)+18*len(c.spans)+64*len(c.names))
 	for _, e := range c.days {
 		b = binary.LittleEndian.AppendUint16(b, e)
 	}
@@ -188,7 +188,9 @@ func newBuilder(r *Rules) *builder {
 		b.names = append(b.names, r.Dates[i].group())
 	}
 	for i := range r.Events {
-		b.names = append(b.names, r.Events[i].Name)
+		if i == 0 || r.Events[i].Name != r.Events[i-1].Name { // occurrences of one event follow each other
+			b.names = append(b.names, r.Events[i].Name)
+		}
 	}
 	if len(r.Countries) > 0 {
 		b.names = append(b.names, HolidayGroup)

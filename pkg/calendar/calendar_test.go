@@ -370,19 +370,28 @@ func BenchmarkContext(b *testing.B) {
 	run("At", func(ms int64) { c.At(ms) })
 }
 
+// BenchmarkNew lays out what a business has, and a timed event for every day there is.
 func BenchmarkNew(b *testing.B) {
 	z := load(b, "Europe/Berlin")
-	busyRules := func() calendar.Rules {
-		events, err := calendar.ParseICS([]byte(file("BEGIN:VEVENT\nSUMMARY:Match\nDTSTART:20000108T190000\nDTEND:20000108T230000\nRRULE:FREQ=DAILY\nEND:VEVENT")), "", 0)
-		if err != nil {
-			b.Fatal(err)
-		}
-		return calendar.Rules{Events: events, Countries: []calendar.Country{{Code: "DE"}, {Code: "US"}, {Code: "GB"}}, Cycles: []calendar.Cycle{calendar.MonthEnd, calendar.MonthStart}}
-	}()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := calendar.New(z, &busyRules); err != nil {
-			b.Fatal(err)
-		}
+	rules := calendar.Rules{
+		Countries: []calendar.Country{{Code: "DE", Region: "BY"}, {Code: "US"}},
+		Cycles:    []calendar.Cycle{calendar.MonthEnd, calendar.MonthStart, {Name: "payday", MonthDay: 25}},
 	}
+	run := func(name string) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := calendar.New(z, &rules); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+	run("usual")
+	var err error
+	rules.Events, err = calendar.ParseICS([]byte(file("BEGIN:VEVENT\nSUMMARY:Match\nDTSTART:19700108T190000\nDTEND:19700108T230000\nRRULE:FREQ=DAILY\nEND:VEVENT")), "", 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	run("daily events")
 }

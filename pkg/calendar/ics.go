@@ -318,10 +318,11 @@ func (r *icsReader) time(p *ics.IANAProperty, text string) (time.Time, EventKind
 	return t, kind, nil
 }
 
-// zone finds the IANA zone that a file means: by its name, by what its VTIMEZONE says, or at the end of a path.
+// zone finds the IANA zone that a file means: by its name, by what its VTIMEZONE says, by Outlook's name, or at the end
+// of a path.
 func (r *icsReader) zone(id string) (*time.Location, error) {
 	base, above := path.Base(id), path.Base(path.Dir(id))
-	for _, name := range []string{id, r.zones[id], above + "/" + base, path.Base(path.Dir(path.Dir(id))) + "/" + above + "/" + base} {
+	for _, name := range []string{id, r.zones[id], outlook[id], above + "/" + base, path.Base(path.Dir(path.Dir(id))) + "/" + above + "/" + base} {
 		if name == "" || name == "Local" {
 			continue
 		}

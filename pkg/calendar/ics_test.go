@@ -113,8 +113,13 @@ BEGIN:VEVENT
 SUMMARY:B
 DTSTART;TZID=/freeassociation.sourceforge.net/Asia/Tokyo:20261211T120000
 DURATION:PT1H
+END:VEVENT
+BEGIN:VEVENT
+SUMMARY:C
+DTSTART;TZID="Romance Standard Time":20261212T120000
+DURATION:PT1H
 END:VEVENT`, "2026-12-01", "2027-01-01",
-		"A 12-10T18:00..12-10T19:00", "B 12-11T04:00..12-11T05:00")
+		"A 12-10T18:00..12-10T19:00", "B 12-11T04:00..12-11T05:00", "C 12-12T12:00..12-12T13:00")
 }
 
 func TestOneNameForAFile(t *testing.T) {
@@ -153,7 +158,7 @@ func TestICSErrorsNameTheEvent(t *testing.T) {
 	check("BEGIN:VTODO\nEND:VCALENDAR\n", "vcalendar")
 	check(event("DTEND:20261210T120000"), `line 4: event "Derby"`, "no DTSTART")
 	check(event("DTSTART:tomorrow"), `line 4: event "Derby": DTSTART: "tomorrow"`)
-	check(event("DTSTART;TZID=W. Europe Standard Time:20261210T120000"), `TZID "W. Europe Standard Time"`, "Europe/Berlin")
+	check(event("DTSTART;TZID=Mars Standard Time:20261210T120000"), `TZID "Mars Standard Time"`, "Europe/Berlin")
 	check(event("DTSTART:20261210T120000\nDTEND:20261210T110000"), "before")
 	check(event("DTSTART:20261210T120000\nDTEND;VALUE=DATE:20261211"), "not of one kind")
 	check(event("DTSTART:20261210T120000\nDURATION:2h"), "DURATION", `"2h"`)

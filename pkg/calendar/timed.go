@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"cmp"
 	"container/heap"
 	"slices"
 )
@@ -26,8 +27,8 @@ func (h *byRank) Pop() any {
 
 // timed turns the timed events into spans that do not overlap: where several apply, the one listed first does.
 func (b *builder) timed(zone *Zone) {
-	var all []ranked
-	var bounds []int64
+	all := make([]ranked, 0, len(b.rules.Events))
+	bounds := make([]int64, 0, 2*len(b.rules.Events))
 	for i := range b.rules.Events {
 		e := &b.rules.Events[i]
 		if e.Kind == AllDay {
@@ -43,7 +44,11 @@ func (b *builder) timed(zone *Zone) {
 			bounds = append(bounds, r.from, r.to)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b ranked) int { return int(min(max(a.from-b.from, -1), 1)) })
+	if len(all) == 0 {
+		return
+	}
+	b.spans = make([]span, 0, len(all))
+	slices.SortFunc(all, func(a, b ranked) int { return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.rank, b.rank)) })
 	slices.Sort(bounds)
 	bounds = slices.Compact(bounds)
 	var open byRank
