@@ -67,6 +67,14 @@ func (c *Calendar) Groups() int { return len(c.names) - 1 }
 // "" for 0.
 func (c *Calendar) GroupName(g int) string { return c.names[g] }
 
+// GroupNamed returns the number of the group of that name, 0 when there is none.
+func (c *Calendar) GroupNamed(name string) int {
+	if i, ok := slices.BinarySearch(c.names[1:], name); ok {
+		return i + 1
+	}
+	return 0
+}
+
 // Fingerprint is equal exactly when every instant has the same context; "" without special days.
 func (c *Calendar) Fingerprint() string { return c.hashed }
 

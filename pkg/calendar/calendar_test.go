@@ -286,9 +286,12 @@ func TestGroupsAndFingerprintAreStable(t *testing.T) {
 	var names []string
 	for g := range a.Groups() {
 		names = append(names, a.GroupName(g+1))
-		if b.GroupName(g+1) != a.GroupName(g+1) {
+		if b.GroupNamed(a.GroupName(g+1)) != g+1 || b.GroupName(g+1) != a.GroupName(g+1) {
 			t.Errorf("group %d is %q and %q", g+1, a.GroupName(g+1), b.GroupName(g+1))
 		}
+	}
+	if a.GroupNamed("") != 0 || a.GroupNamed("Whit Monday") != 0 {
+		t.Error("groups that there are not have numbers")
 	}
 	if want := []string{"Black Friday", "Cyber Monday", "holiday", "month_end"}; !slices.Equal(names, want) {
 		t.Errorf("groups %q, want %q", names, want)
