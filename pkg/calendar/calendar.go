@@ -32,12 +32,15 @@ type Calendar struct {
 	hashed string   // the fingerprint
 }
 
-// span is a part [from, to) of a timed event, unix milliseconds.
+// span is a part of a timed event, in milliseconds.
 type span struct {
-	from, to int64
-	group    uint8
-	like     Like
+	from   int64
+	length uint32 // at most 50 days: longer ones are several
+	group  uint8
+	like   Like
 }
+
+func (s *span) to() int64 { return s.from + int64(s.length) }
 
 // New lays out the rules in a zone, for the years 1970 to 2099; other times have no special days. rules may be nil. An
 // error says which rule cannot be followed.
@@ -128,7 +131,7 @@ func (c *Calendar) span(ms int64) *span {
 	lo, hi := int(c.blocks[b]), int(c.blocks[b+1])
 	for lo < hi { // the first one that ends behind ms
 		mid := int(uint(lo+hi) / 2)
-		if c.spans[mid].to <= ms {
+		if c.spans[mid].to() <= ms {
 			lo = mid + 1
 		} else {
 			hi = mid
@@ -145,9 +148,9 @@ func (c *Calendar) index() {
 	if len(c.spans) == 0 {
 		return
 	}
-	last := c.spans[len(c.spans)-1].to >> blockBits
+	last := c.spans[len(c.spans)-1].to() >> blockBits
 	for b := range last + 2 {
-		at := sort.Search(len(c.spans), func(i int) bool { return c.spans[i].to > b<<blockBits })
+		at := sort.Search(len(c.spans), func(i int) bool { return c.spans[i].to() > b<<blockBits })
 		c.blocks = append(c.blocks, int32(at))
 	}
 }
@@ -168,7 +171,7 @@ func (c *Calendar) hash() string {
 	}
 	for _, s := range c.spans {
 		b = binary.LittleEndian.AppendUint64(b, uint64(s.from))
-		b = binary.LittleEndian.AppendUint64(b, uint64(s.to))
+		b = binary.LittleEndian.AppendUint32(b, s.length)
 		b = append(b, s.group, byte(s.like))
 	}
 	for _, n := range c.names {
@@ -196,9 +199,7 @@ func newBuilder(r *Rules) *builder {
 		b.names = append(b.names, r.Dates[i].group())
 	}
 	for i := range r.Events {
-		if i == 0 || r.Events[i].Name != r.Events[i-1].Name { // occurrences of one event follow each other
-			b.names = append(b.names, r.Events[i].Name)
-		}
+		b.names = append(b.names, r.Events[i].Name)
 	}
 	if len(r.Countries) > 0 {
 		b.names = append(b.names, HolidayGroup)
@@ -253,10 +254,12 @@ func (b *builder) fill(zone *Zone) error {
 			continue
 		}
 		g := b.number(e.Name)
-		for d := max(e.From, 0); d < min(e.To, int64(len(b.group))); d++ {
-			b.mark(Day(d), g, e.Like)
-			if e.Name == HolidayGroup {
-				holiday(Day(d))
+		for _, start := range e.Starts {
+			for d := max(start, 0); d < min(start+e.Length, int64(len(b.group))); d++ {
+				b.mark(Day(d), g, e.Like)
+				if e.Name == HolidayGroup {
+					holiday(Day(d))
+				}
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,6 +25,7 @@ const (
 // name, all of them belong to that group; without, each to the group of its summary. Cancelled events and those without
 // a length mark nothing. An error lists what is wrong with which event.
 func ParseICS(b []byte, name string, like Like) ([]Event, error) {
+	b = bytes.TrimPrefix(b, []byte("\ufeff"))
 	if text := bytes.TrimSpace(b); !bytes.HasSuffix(text, []byte("END:VCALENDAR")) {
 		return nil, errors.New("is not an iCalendar file, or is cut short: it does not end with END:VCALENDAR")
 	}
@@ -69,25 +71,14 @@ func ParseICS(b []byte, name string, like Like) ([]Event, error) {
 		if name != "" {
 			p.name = name
 		}
-		for _, t := range starts {
-			if e := p.at(t, like); e.within() {
-				out = append(out, e)
-			}
+		if e := p.event(starts, like); len(e.Starts) > 0 {
+			out = append(out, e)
 		}
 	}
 	if len(wrong) > maxComplaints {
 		wrong = append(wrong[:maxComplaints], fmt.Errorf("and %d more", len(wrong)-maxComplaints))
 	}
 	return out, errors.Join(wrong...)
-}
-
-// within drops what the calendar does not cover, with a day to spare for the zones.
-func (e *Event) within() bool {
-	from, to := int64(0), int64(DayOf(endYear, 1, 1))
-	if e.Kind != AllDay {
-		from, to = from-day, (to+1)*day
-	}
-	return e.To > from && e.From < to
 }
 
 // linesOf returns the numbers of the lines on which events begin.
@@ -143,12 +134,20 @@ type icsEvent struct {
 	exceptDay map[Day]bool
 }
 
-// at returns the occurrence that starts at t.
-func (e *icsEvent) at(t time.Time, like Like) Event {
-	out := Event{Name: e.name, Like: like, Kind: e.kind, From: t.UnixMilli(), To: t.Add(e.length).UnixMilli()}
+// event leaves out what the calendar does not cover, with a day to spare for the zones.
+func (e *icsEvent) event(starts []time.Time, like Like) Event {
+	unit := int64(1)
 	if e.kind == AllDay {
-		out.From, out.To = floorDiv(out.From, day), floorDiv(out.To+day-1, day)
+		unit = day
 	}
+	out := Event{Name: e.name, Like: like, Kind: e.kind, Length: (e.length.Milliseconds() + unit - 1) / unit}
+	end := int64(DayOf(endYear, 1, 2)) * day
+	for _, t := range starts {
+		if from := t.UnixMilli(); from+e.length.Milliseconds() > -day && from < end {
+			out.Starts = append(out.Starts, floorDiv(from, unit))
+		}
+	}
+	out.Starts = slices.Clip(out.Starts)
 	return out
 }
 
@@ -244,7 +243,7 @@ func (r *icsReader) lists(e *ics.VEvent, out *icsEvent) error {
 				return errors.New("RDATE and DTSTART are not both dates, or both times")
 			case token == "RDATE":
 				out.more = append(out.more, t)
-			case kind == AllDay:
+			case kind == AllDay || out.kind == AllDay:
 				out.exceptDay[DayOf(t.Date())] = true
 			default:
 				out.except = append(out.except, t)

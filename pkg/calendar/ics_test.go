@@ -59,6 +59,8 @@ func TestICS(t *testing.T) {
 		"Lunch 12-10T12:00..12-10T13:30")
 	check("over midnight", berlin, "BEGIN:VEVENT\nSUMMARY:Party\nDTSTART:20261231T200000\nDTEND:20270101T040000\nEND:VEVENT", "2026-12-01", "2027-02-01",
 		"Party 12-31T20:00..01-01T04:00")
+	check("a whole summer", berlin, "BEGIN:VEVENT\nSUMMARY:Season\nDTSTART:20260401T120000\nDTEND:20261001T120000\nEND:VEVENT", "2026-01-01", "2027-01-01",
+		"Season 04-01T12:00..10-01T12:00")
 	check("recurs through the change of the clock", berlin, "BEGIN:VEVENT\nSUMMARY:Match\nDTSTART;TZID=Europe/Berlin:20261017T190000\nDTEND;TZID=Europe/Berlin:20261017T210000\nRRULE:FREQ=WEEKLY;COUNT=3\nEND:VEVENT", "2026-10-01", "2026-12-01",
 		"Match 10-17T19:00..10-17T21:00", "Match 10-24T19:00..10-24T21:00", "Match 10-31T19:00..10-31T21:00")
 	check("recurs on the clock of another zone", "Asia/Tokyo", "BEGIN:VEVENT\nSUMMARY:Match\nDTSTART;TZID=Europe/Berlin:20261017T190000\nDTEND;TZID=Europe/Berlin:20261017T210000\nRRULE:FREQ=WEEKLY;UNTIL=20261031T235959Z\nEND:VEVENT", "2026-10-01", "2026-12-01",
@@ -190,7 +192,7 @@ func FuzzICS(f *testing.F) {
 			return
 		}
 		for _, e := range events {
-			if e.Name == "" || e.From >= e.To {
+			if e.Name == "" || e.Length <= 0 || len(e.Starts) == 0 || !slices.IsSorted(e.Starts) {
 				t.Fatalf("%+v", e)
 			}
 		}

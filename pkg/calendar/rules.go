@@ -124,12 +124,14 @@ const (
 	Floating                  // milliseconds on the clock on the wall, in whatever zone is asked
 )
 
-// Event is an occurrence [From, To) of an .ics file. All events of one name are one group.
+// Event is an event of an .ics file with all of its occurrences [start, start + Length). All events of one name are one
+// group.
 type Event struct {
-	Name     string
-	Like     Like
-	Kind     EventKind
-	From, To int64
+	Name   string
+	Like   Like
+	Kind   EventKind
+	Length int64   // more than 0, in the unit of Kind
+	Starts []int64 // ascending
 }
 
 // Country is the public holidays of a country or one of its regions; see Countries.

@@ -3,6 +3,7 @@ package calendar
 import (
 	"cmp"
 	"container/heap"
+	"math"
 	"slices"
 )
 
@@ -27,21 +28,28 @@ func (h *byRank) Pop() any {
 
 // timed turns the timed events into spans that do not overlap: where several apply, the one listed first does.
 func (b *builder) timed(zone *Zone) {
-	all := make([]ranked, 0, len(b.rules.Events))
-	bounds := make([]int64, 0, 2*len(b.rules.Events))
+	n := 0
+	for i := range b.rules.Events {
+		if e := &b.rules.Events[i]; e.Kind != AllDay {
+			n += len(e.Starts)
+		}
+	}
+	all, bounds := make([]ranked, 0, n), make([]int64, 0, 2*n)
 	for i := range b.rules.Events {
 		e := &b.rules.Events[i]
 		if e.Kind == AllDay {
 			continue
 		}
-		r := ranked{e.From, e.To, i}
-		if e.Kind == Floating {
-			r.from, r.to = zone.instant(e.From), zone.instant(e.To)
-		}
-		r.from, r.to = max(r.from, 0), min(r.to, int64(len(b.group))*day)
-		if r.from < r.to {
-			all = append(all, r)
-			bounds = append(bounds, r.from, r.to)
+		for _, start := range e.Starts {
+			r := ranked{start, start + e.Length, i}
+			if e.Kind == Floating {
+				r.from, r.to = zone.instant(r.from), zone.instant(r.to)
+			}
+			r.from, r.to = max(r.from, 0), min(r.to, int64(len(b.group))*day)
+			if r.from < r.to {
+				all = append(all, r)
+				bounds = append(bounds, r.from, r.to)
+			}
 		}
 	}
 	if len(all) == 0 {
@@ -61,15 +69,19 @@ func (b *builder) timed(zone *Zone) {
 			heap.Pop(&open)
 		}
 		if len(open) > 0 {
-			b.span(zone, from, to, &b.rules.Events[open[0].rank])
+			e := &b.rules.Events[open[0].rank]
+			for ; to-from > math.MaxUint32; from += math.MaxUint32 {
+				b.span(zone, from, from+math.MaxUint32, e)
+			}
+			b.span(zone, from, to, e)
 		}
 	}
 }
 
 func (b *builder) span(zone *Zone, from, to int64, e *Event) {
-	s := span{from, to, b.number(e.Name), e.Like}
-	if n := len(b.spans); n > 0 && b.spans[n-1].to == from && b.spans[n-1].group == s.group && b.spans[n-1].like == s.like {
-		b.spans[n-1].to = to
+	s := span{from, uint32(to - from), b.number(e.Name), e.Like}
+	if n := len(b.spans); n > 0 && b.spans[n-1].to() == from && b.spans[n-1].group == s.group && b.spans[n-1].like == s.like && to-b.spans[n-1].from <= math.MaxUint32 {
+		b.spans[n-1].length = uint32(to - b.spans[n-1].from)
 	} else {
 		b.spans = append(b.spans, s)
 	}

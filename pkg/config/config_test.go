@@ -56,16 +56,13 @@ func TestFull(t *testing.T) {
 		Live:    Store{Retention: 72 * time.Hour, MaxBytes: 128 << 20},
 		History: Store{Retention: 90 * 24 * time.Hour, MaxBytes: 1 << 30},
 	})
-	derby := calendar.Event{
-		Name: "Derby", Kind: calendar.Timed,
-		From: time.Date(2026, 11, 28, 17, 30, 0, 0, time.UTC).UnixMilli(), To: time.Date(2026, 11, 28, 19, 30, 0, 0, time.UTC).UnixMilli(),
+	events := []calendar.Event{
+		{Name: "Derby", Kind: calendar.Timed, Length: 2 * 3600_000, Starts: []int64{time.Date(2026, 11, 28, 17, 30, 0, 0, time.UTC).UnixMilli()}},
+		{Name: "Open day", Kind: calendar.AllDay, Length: 1, Starts: []int64{int64(calendar.DayOf(2026, 9, 12)), int64(calendar.DayOf(2027, 9, 11))}},
 	}
-	open26, open27 := calendar.DayOf(2026, 9, 12), calendar.DayOf(2027, 9, 11)
-	openDay := calendar.Event{Name: "Open day", Kind: calendar.AllDay, From: int64(open26), To: int64(open26) + 1}
-	openNext := calendar.Event{Name: "Open day", Kind: calendar.AllDay, From: int64(open27), To: int64(open27) + 1}
-	events := []calendar.Event{derby, openDay, openNext, derby, openDay, openNext}
-	for i := 3; i < 6; i++ {
-		events[i].Name, events[i].Like = "Any of them", calendar.LikeSunday+6
+	for _, e := range events {
+		e.Name, e.Like = "Any of them", calendar.LikeSunday+6
+		events = append(events, e)
 	}
 	equal(t, "calendar", cfg.Calendar, &calendar.Rules{
 		Dates: []calendar.Date{
