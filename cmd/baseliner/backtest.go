@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest/csv"
 	"github.com/baseliner/baseliner/pkg/pipeline"
@@ -33,7 +34,7 @@ type backtestOptions struct {
 func backtestFlags(c *kingpin.CmdClause) *backtestOptions {
 	o := &backtestOptions{}
 	c.Flag("input", "CSV files (timestamp,value[,label]) or directories of them, separated by commas.").Required().StringsVar(&o.inputs)
-	c.Flag("config.file", "Take the definition of the signal named like the file from this configuration.").StringVar(&o.config)
+	c.Flag("config.file", "Take the calendar, and the definition of the signal named like the file, from this configuration.").StringVar(&o.config)
 	c.Flag("timezone", "IANA time zone in which hours of the week are counted.").Default("UTC").StringVar(&o.zone)
 	c.Flag("layer", "infrastructure, application or business.").Default("application").StringVar(&o.layer)
 	c.Flag("kind", "auto, gauge, count or ratio.").Default("auto").EnumVar(&o.kind, "auto", "gauge", "count", "ratio")
@@ -68,6 +69,7 @@ func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err er
 		return fmt.Errorf("--layer: %w", err)
 	}
 	defs := map[string]signal.Definition{}
+	var rules *calendar.Rules
 	if o.config != "" {
 		cfg, err := loadConfig(o.config, config.Options{}, os.Stderr)
 		if err != nil {
@@ -76,6 +78,7 @@ func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err er
 		for _, d := range cfg.Signals {
 			defs[d.Name] = d
 		}
+		rules = cfg.Calendar
 	}
 	var inputs []csv.Input
 	for _, list := range o.inputs {
@@ -101,7 +104,7 @@ func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err er
 		}
 		def, ok := defs[in.Series]
 		if !ok {
-			def = signal.Definition{Name: in.Series, Alert: in.Series, Layer: layer, Zone: o.zone, Kind: o.kind, Severity: "warning"}
+			def = signal.Definition{Name: in.Series, Alert: in.Series, Layer: layer, Zone: o.zone, Kind: o.kind, Severity: "warning", Calendar: rules}
 		}
 		s, found, err := backtestFile(in, def, scores)
 		if err != nil {

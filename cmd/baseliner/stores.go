@@ -32,6 +32,7 @@ type stores struct {
 	engine    *promql.Engine
 	deliverer *outbox.Deliverer
 	announcer *pipeline.Announcer
+	notes     *pipeline.Annotations
 	door      *ingest.Guard // the way in for samples
 }
 
@@ -62,7 +63,10 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
 	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
 	s.deliverer = outbox.NewDeliverer(s.ledger.DB(), logger, reg, time.Now)
-	s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger)
+	if s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger); err != nil {
+		return s, err
+	}
+	s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg)
 	return s, err
 }
 

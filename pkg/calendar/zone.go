@@ -31,7 +31,10 @@ type Zone struct {
 	// ends[i] is where span i ends; its local time is UTC + offsets[i]. Both in milliseconds, ends ascending.
 	ends    []int64
 	offsets []int64
+	blocks  []uint16 // first span that ends behind the begin of each 2^blockBits milliseconds since from
 }
+
+const blockBits = 32 // 50 days: hardly ever more than one change of the clock
 
 // Load returns the zone of an IANA name such as Europe/Berlin or UTC. The empty name and Local are refused, because
 // what they mean depends on the machine, and a baseline must mean the same on the next one.
@@ -53,6 +56,13 @@ func Load(name string) (*Zone, error) {
 		_, seconds := at.Zone()
 		t = min(z.to, spanEnd(at))
 		z.append(t, int64(seconds)*1000)
+	}
+	at := 0
+	for t := z.from; t < z.to; t += 1 << blockBits {
+		for z.ends[at] <= t {
+			at++
+		}
+		z.blocks = append(z.blocks, uint16(at))
 	}
 	return z, nil
 }
@@ -89,16 +99,11 @@ func (z *Zone) Offset(ms int64) int64 {
 		_, seconds := time.UnixMilli(ms).In(z.loc).Zone()
 		return int64(seconds) * 1000
 	}
-	lo, hi := 0, len(z.ends)-1
-	for lo < hi { // the first span that ends after ms
-		mid := int(uint(lo+hi) / 2)
-		if z.ends[mid] <= ms {
-			lo = mid + 1
-		} else {
-			hi = mid
-		}
+	at := z.blocks[(ms-z.from)>>blockBits]
+	for z.ends[at] <= ms {
+		at++
 	}
-	return z.offsets[lo]
+	return z.offsets[at]
 }
 
 // HourOfWeek returns the local weekday × 24 + the local hour at ms, from 0 (Sunday, 00:00) to 167. On the days when the

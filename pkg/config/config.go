@@ -16,6 +16,7 @@ import (
 	promconfig "github.com/prometheus/prometheus/config"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/signal"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	Signals  []signal.Definition
 	Alerting Alerting
 	Tracing  *promconfig.TracingConfig // nil when tracing is off
+	Calendar *calendar.Rules           // of every signal; nil when no day is special
+
+	Annotations Annotations
 
 	files []string
 	hash  string
@@ -54,6 +58,12 @@ type Limits struct {
 type Engine struct {
 	Live    Store // raw samples and full-precision results
 	History Store // values per minute, bands and summaries per hour
+}
+
+// Annotations says who may tell of deploys, events and incidents.
+type Annotations struct {
+	Enabled   bool
+	TokenFile string // holds the token that a request must bear; empty when none is asked for
 }
 
 // Store is the budget of one store.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/prometheus/alertmanager/dispatch"
 
+	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 )
@@ -55,6 +56,29 @@ func TestFull(t *testing.T) {
 		Live:    Store{Retention: 72 * time.Hour, MaxBytes: 128 << 20},
 		History: Store{Retention: 90 * 24 * time.Hour, MaxBytes: 1 << 30},
 	})
+	events := []calendar.Event{
+		{Name: "Derby", Kind: calendar.Timed, Length: 2 * 3600_000, Starts: []int64{time.Date(2026, 11, 28, 17, 30, 0, 0, time.UTC).UnixMilli()}},
+		{Name: "Open day", Kind: calendar.AllDay, Length: 1, Starts: []int64{int64(calendar.DayOf(2026, 9, 12)), int64(calendar.DayOf(2027, 9, 11))}},
+	}
+	for _, e := range events {
+		e.Name, e.Like = "Any of them", calendar.LikeSunday+6
+		events = append(events, e)
+	}
+	equal(t, "calendar", cfg.Calendar, &calendar.Rules{
+		Dates: []calendar.Date{
+			{Day: calendar.DayOf(2026, 11, 27), Name: "Black Friday"},
+			{Day: calendar.DayOf(2026, 12, 24), Like: calendar.LikeSunday + 6},
+		},
+		Events:    events,
+		Countries: []calendar.Country{{Code: "DE"}, {Code: "DE", Region: "BY", Like: calendar.LikeOwn}},
+		Cycles: []calendar.Cycle{
+			calendar.MonthEnd, calendar.MonthStart,
+			{Name: "payday", MonthDay: 25},
+			{Name: "tuesday 2", Weekday: time.Tuesday, Nth: 2},
+			{Name: "thursday 4 in november, +1", Weekday: time.Thursday, Nth: 4, Months: []time.Month{time.November}, Offset: 1},
+		},
+	})
+	equal(t, "annotations", cfg.Annotations, Annotations{Enabled: true, TokenFile: "testdata/good/secret.txt"})
 	if len(cfg.Signals) != 3 {
 		t.Fatalf("signals: %+v", cfg.Signals)
 	}
@@ -78,6 +102,7 @@ func TestFull(t *testing.T) {
 		RunbookURL:    "https://runbooks.example/checkout",
 		Labels:        map[string]string{"service": "checkout"},
 		Annotations:   map[string]string{"summary": "{{ $value }} of ${TOTAL}"},
+		Calendar:      cfg.Calendar,
 	}
 	equal(t, "first signal", cfg.Signals[0], latency)
 	equal(t, "second signal", cfg.Signals[1], signal.Definition{
@@ -91,6 +116,7 @@ func TestFull(t *testing.T) {
 		Kind:      "auto",
 		Severity:  "warning",
 		Alert:     "conversion",
+		Calendar:  cfg.Calendar,
 	})
 	merged := latency
 	merged.Name, merged.Severity = "cart_latency_p95", "info"
@@ -130,7 +156,7 @@ func TestFull(t *testing.T) {
 	equal(t, "repeat_interval by default", tree.RouteOpts.RepeatInterval, 4*time.Hour)
 	equal(t, "receiver of a child", tree.Routes[0].RouteOpts.Receiver, "quiet")
 	equal(t, "tracing", cfg.Tracing.SamplingFraction, 0.1)
-	equal(t, "files", cfg.Files(), []string{"testdata/good/hook.txt", "testdata/good/secret.txt"})
+	equal(t, "files", cfg.Files(), []string{"testdata/good/events.ics", "testdata/good/hook.txt", "testdata/good/secret.txt"})
 }
 
 // TestEmpty loads files that say nothing: everything has a default.
@@ -193,7 +219,7 @@ func TestSchemaIsDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := allKeys(reflect.TypeFor[fileSchema]())
+	keys := append(allKeys(reflect.TypeFor[fileSchema]()), allKeys(reflect.TypeFor[cycleSchema]())...)
 	if len(keys) < 60 {
 		t.Fatalf("only %d keys found", len(keys))
 	}

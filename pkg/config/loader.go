@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
 	"go.yaml.in/yaml/v3"
 )
@@ -27,6 +28,8 @@ func (l *loader) validate(s *fileSchema) {
 	l.engine(&s.Engine)
 	l.scrape(s.Global.Scrape, s.ScrapeConfigs)
 	l.tracing(s.Tracing)
+	l.annotations(s)
+	l.calendar(&s.Calendar)
 	l.signals(s.Signals)
 	l.alerting(&s.Alerting)
 	l.notYet(s)
@@ -133,6 +136,18 @@ func (l *loader) global(g *globalSchema) {
 func (l *loader) limits(s *limitsSchema) {
 	l.between("limits.future", s.Future, time.Second, time.Hour)
 	l.cfg.Limits = Limits{Future: s.Future}
+}
+
+// annotations may be told by whoever has the token, or by anybody who reaches us where there is none.
+func (l *loader) annotations(s *fileSchema) {
+	a := &s.Ingest.Annotations
+	if a.TokenFile != "" && !a.Enabled {
+		l.fail("ingest.annotations.token_file", "add enabled: true", "is of no use while annotations are not enabled")
+	}
+	l.cfg.Annotations.Enabled = a.Enabled
+	if a.TokenFile != "" {
+		l.cfg.Annotations.TokenFile = commonconfig.JoinDir(l.dir, a.TokenFile)
+	}
 }
 
 func (l *loader) engine(s *engineSchema) {

@@ -50,6 +50,10 @@ type ingestSchema struct {
 		Enabled   bool   `yaml:"enabled"`
 		TokenFile string `yaml:"token_file"`
 	} `yaml:"business"`
+	Annotations struct {
+		Enabled   bool   `yaml:"enabled"`
+		TokenFile string `yaml:"token_file"`
+	} `yaml:"annotations"`
 }
 
 type limitsSchema struct {
@@ -129,14 +133,26 @@ type signalSchema struct {
 
 type holidaySchema struct {
 	Country string `yaml:"country"`
+	Region  string `yaml:"region"`
 	File    string `yaml:"file"`
 	Date    date   `yaml:"date"`
 	Name    string `yaml:"name"`
+	Like    string `yaml:"like"`
+}
+
+// cycleSchema is what an element of calendar.cycles may be instead of a name.
+type cycleSchema struct {
+	Name     string   `yaml:"name"`
+	MonthDay int      `yaml:"monthday"`
+	Weekday  string   `yaml:"weekday"`
+	Nth      int      `yaml:"nth"`
+	Months   []string `yaml:"months"`
+	Offset   int      `yaml:"offset"`
 }
 
 type calendarSchema struct {
 	Holidays    []holidaySchema `yaml:"holidays"`
-	Cycles      []string        `yaml:"cycles"`
+	Cycles      []*yaml.Node    `yaml:"cycles"`
 	Maintenance *yaml.Node      `yaml:"maintenance"`
 }
 

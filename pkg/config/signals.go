@@ -53,6 +53,7 @@ func (l *loader) signal(path string, s *signalSchema) signal.Definition {
 		Alert:         s.Alert,
 		Team:          s.Team,
 		RunbookURL:    s.RunbookURL,
+		Calendar:      l.cfg.Calendar,
 		Labels:        s.Labels,
 		Annotations:   s.Annotations,
 	}

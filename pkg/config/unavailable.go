@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +33,7 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 func (l *loader) notYet(s *fileSchema) {
 	l.notYetIngest(s)
 	l.notYetSignals(s.Signals)
-	l.notYetCalendar(&s.Calendar)
+	l.library("calendar.maintenance", s.Calendar.Maintenance, reflect.TypeFor[amconfig.TimeInterval]())
 	l.notYetAlerting(&s.Alerting)
 
 	if r := s.Engine.Remote; r != nil {
@@ -118,37 +117,6 @@ func (l *loader) notYetSignals(list []signalSchema) {
 			l.refuse(path+".value_per_unit", true)
 		}
 	}
-}
-
-var country = regexp.MustCompile(`^[A-Z]{2}$`)
-
-func (l *loader) notYetCalendar(s *calendarSchema) {
-	for i, h := range s.Holidays {
-		path, set := index("calendar.holidays", i), 0
-		if !l.isMapping(path) {
-			continue
-		}
-		for _, key := range []string{"country", "file", "date"} {
-			if l.has(path + "." + key) {
-				set++
-			}
-		}
-		if set != 1 {
-			l.fail(path, "", "has %d of country, file and date, want one", set)
-		}
-		if h.Country != "" && !country.MatchString(h.Country) {
-			l.fail(path+".country", "use a code of ISO 3166 such as DE", "%q is not a country", h.Country)
-		}
-		if h.Name != "" && h.Date == "" {
-			l.fail(path+".name", "", "names no date")
-		}
-	}
-	l.refuse("calendar.holidays", len(s.Holidays) > 0)
-	for i, c := range s.Cycles {
-		l.oneOf(index("calendar.cycles", i), c, "month_end")
-	}
-	l.refuse("calendar.cycles", len(s.Cycles) > 0)
-	l.library("calendar.maintenance", s.Maintenance, reflect.TypeFor[amconfig.TimeInterval]())
 }
 
 func (l *loader) notYetAlerting(s *alertingSchema) {

@@ -27,8 +27,9 @@ type Core struct {
 // Signal is a definition with the state of its series.
 type Signal struct {
 	Def      signal.Definition
-	Zone     *calendar.Zone
+	Zone     *calendar.Calendar // shared by all signals of one zone
 	identity string
+	outdated bool // its models were folded with another calendar
 	rule     detect.Rule
 	absence  detect.Absence // of the signal as a whole
 	waiting  series.Missing // why nothing was ever observed of it
@@ -105,8 +106,9 @@ type Output struct {
 // NewCore builds the signals of a configuration without any state.
 func NewCore(defs []signal.Definition) (*Core, error) {
 	c := &Core{byName: map[string]*Signal{}}
+	calendars := calendars{}
 	for _, d := range defs {
-		zone, err := calendar.Load(d.Zone)
+		zone, err := calendars.of(&d)
 		if err != nil {
 			return nil, fmt.Errorf("signal %s: %w", d.Name, err)
 		}
@@ -121,6 +123,28 @@ func NewCore(defs []signal.Definition) (*Core, error) {
 		c.byName[d.Name] = s
 	}
 	return c, nil
+}
+
+// calendars are built once for each zone and set of rules.
+type calendars map[calendarKey]*calendar.Calendar
+
+type calendarKey struct {
+	zone  string
+	rules *calendar.Rules
+}
+
+func (m calendars) of(d *signal.Definition) (*calendar.Calendar, error) {
+	key := calendarKey{d.Zone, d.Calendar}
+	if m[key] == nil {
+		zone, err := calendar.Load(d.Zone)
+		if err != nil {
+			return nil, err
+		}
+		if m[key], err = calendar.New(zone, d.Calendar); err != nil {
+			return nil, err
+		}
+	}
+	return m[key], nil
 }
 
 // Signals returns the signals in the order of the configuration.

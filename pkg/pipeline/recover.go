@@ -106,7 +106,8 @@ func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
 	return nil
 }
 
-// refold adds the series of the ledger that the core does not know, and makes their models from their summaries.
+// refold adds the series of the ledger that the core does not know, and makes their models from their summaries; and
+// those of signals whose calendar is another now.
 func (in *Instance) refold(core *Core) (n int, err error) {
 	byIdentity := map[string]*Signal{}
 	for _, s := range core.signals {
@@ -116,7 +117,11 @@ func (in *Instance) refold(core *Core) (n int, err error) {
 		return state.EachSeries(tx, func(id state.SeriesID, k state.Known, lastSeen int64) error {
 			in.known[id] = true
 			s := byIdentity[k.Identity]
-			if s == nil || s.find(series.FromMap(k.Labels)) != nil {
+			if s == nil {
+				return nil
+			}
+			sr := s.find(series.FromMap(k.Labels))
+			if sr != nil && !s.outdated {
 				return nil
 			}
 			history, err := state.Summaries(tx, id, 0, 1<<31-1)
@@ -124,7 +129,11 @@ func (in *Instance) refold(core *Core) (n int, err error) {
 				return err
 			}
 			n++
-			sr := s.add(series.FromMap(k.Labels))
+			if sr != nil {
+				sr.model.Refold(history)
+				return nil
+			}
+			sr = s.add(series.FromMap(k.Labels))
 			sr.missing = series.Downtime
 			sr.model.Refold(history)
 			sr.remember(history, lastSeen)
@@ -133,6 +142,9 @@ func (in *Instance) refold(core *Core) (n int, err error) {
 	})
 	if err != nil {
 		return n, fmt.Errorf("read history: %w", err)
+	}
+	for _, s := range core.signals {
+		s.outdated = false
 	}
 	return n, nil
 }

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -69,8 +70,8 @@ type SeriesProfile struct {
 	Hours  [168]HourOfWeek
 }
 
-// Profiles returns the weeks of those series of a signal that match, as they would be judged in the seven days after
-// the last tick.
+// Profiles returns the weeks of those series of a signal that match, as they would be judged after the last tick: each
+// hour the next time its day is not special.
 func (in *Instance) Profiles(name string, match func(series.Labels) bool) []SeriesProfile {
 	in.mu.RLock()
 	defer in.mu.RUnlock()
@@ -88,14 +89,29 @@ func (in *Instance) Profiles(name string, match func(series.Labels) bool) []Seri
 			p.Hours[i] = HourOfWeek{math.NaN(), math.Inf(-1), math.Inf(1), 0}
 		}
 		first := in.last/hourMillis*hourMillis + hourMillis/2
-		for h := range int64(168) {
-			t := first + h*hourMillis
+		for slot, t := range ordinaryWeek(s.Zone, first) {
+			if t == 0 {
+				continue
+			}
 			e := sr.model.Expect(t)
-			p.Hours[s.Zone.HourOfWeek(t)] = HourOfWeek{e.Center, e.Lower, e.Upper, e.Weeks}
+			p.Hours[slot] = HourOfWeek{e.Center, e.Lower, e.Upper, e.Weeks}
 		}
 		out = append(out, p)
 	}
 	return out
+}
+
+// ordinaryWeek finds for each hour of the week the first instant from t on at which it is nothing special; 0 when there is
+// none within ten weeks.
+func ordinaryWeek(c *calendar.Calendar, t int64) (week [168]int64) {
+	for h, left := 0, len(week); h < 10*168 && left > 0; h++ {
+		if slot, group := c.At(t); group == 0 && week[slot] == 0 {
+			week[slot] = t
+			left--
+		}
+		t += hourMillis
+	}
+	return week
 }
 
 // SeriesCount counts the series.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
@@ -33,6 +34,9 @@ type Definition struct {
 	Labels        map[string]string // added to alerts
 	Annotations   map[string]string // added to alerts
 	ValuePerUnit  *Money
+	// Calendar says which days are special; nil when none is. It is not part of the identity: a signal whose calendar
+	// changes keeps its history and learns from it anew.
+	Calendar *calendar.Rules
 }
 
 // Ratio is a quotient judged on its raw parts. Both expressions return the same label sets.

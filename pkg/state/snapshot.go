@@ -16,7 +16,7 @@ const (
 	snapshotMagic = "baseliner"
 	// SnapshotVersion changes with the layout of the payload. An older one is ignored (the models are made anew from
 	// history), a newer one is refused: it belongs to a newer binary.
-	SnapshotVersion = 1
+	SnapshotVersion = 2
 	headerBytes     = len(snapshotMagic) + 4 + 8 + 8
 )
 

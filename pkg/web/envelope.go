@@ -21,6 +21,8 @@ const (
 	errInternal    errorType = "internal"
 	errUnavailable errorType = "unavailable"
 	errNotFound    errorType = "not_found"
+
+	errUnauthorized errorType = "unauthorized"
 )
 
 // statusClientClosed is what nginx made of a client that went away. Nobody reads it; it tells apart in metrics.

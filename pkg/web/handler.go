@@ -130,10 +130,14 @@ func (h *handler) ownRoutes() {
 	get("baseline", h.ownBaseline)
 	get("anomalies", h.ownAnomalies)
 	get("status", h.ownStatus)
+	h.annotationRoutes(base)
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "silences", "business",
 		"backfill", "dead_letters", "dead_letters/{id}/replay",
 	} {
+		if path == "annotations" && h.Annotations != nil {
+			continue
+		}
 		h.route(base+path, h.api(h.notYet))
 	}
 }

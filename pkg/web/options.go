@@ -36,6 +36,9 @@ type Options struct {
 	EnableAdminAPI  bool     // allows routes marked Admin
 	Routes          []Route  // ingestion and what changes state
 
+	Annotations      Annotations      // nil: 501
+	AnnotationAccess AnnotationAccess // nil: nobody may change them
+
 	Build        BuildInfo
 	Runtime      func() RuntimeInfo                  // nil: only what the Go runtime tells
 	TSDB         func(limit int) (TSDBStatus, error) // nil: 501

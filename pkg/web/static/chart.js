@@ -58,15 +58,16 @@
       return Object.values(found)[0] || new Array(Math.floor((end - start) / step) + 1).fill(null);
     };
     const average = step > 300 ? "avg_over_time" : "";
-    const [value, expected, lower, upper, anomalies] = await Promise.all([
+    const [value, expected, lower, upper, anomalies, annotations] = await Promise.all([
       ask("value", average), ask("expected"), ask("lower"), ask("upper"),
       baseliner.get("api/baseliner/v1/anomalies", { signal, match }),
+      baseliner.get("api/baseliner/v1/annotations", { signal, match, from: start, to: end, limit: 200 }).catch(() => []), // the chart is worth more than its marks
     ]);
     const times = value.map((_, i) => start + i * step), bridge = step >= 300 ? Math.ceil(7200 / step) : 1;
     [expected, lower, upper].forEach((v) => fill(v, bridge));
     const outside = value.map((v, i) => v != null && (v > (upper[i] ?? Infinity) || v < (lower[i] ?? -Infinity)));
     return {
-      anomalies, data: [times, finite(upper), finite(lower), finite(expected), finite(value),
+      anomalies, annotations, data: [times, finite(upper), finite(lower), finite(expected), finite(value),
         finite(value).map((v, i) => outside[i] || outside[i - 1] || outside[i + 1] ? v : null)],
     };
   }
@@ -85,6 +86,39 @@
       const from = u.valToPos(Date.parse(a.starts_at) / 1000, "x", true);
       const to = a.ends_at ? u.valToPos(Date.parse(a.ends_at) / 1000, "x", true) : u.bbox.left + u.bbox.width;
       ctx.fillRect(from, u.bbox.top, Math.max(2, to - from), u.bbox.height);
+    }
+    ctx.restore();
+  }
+
+  // marks draws annotations: a line where something was done, a veil over what is not learnt, and what it says.
+  function marks(u) {
+    const { ctx } = u, { left, top, width, height } = u.bbox, ratio = uPlot.pxRatio;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(left, top, width, height);
+    ctx.clip();
+    ctx.font = `${11 * ratio}px system-ui, sans-serif`;
+    ctx.fillStyle = ctx.strokeStyle = color("dim");
+    ctx.textBaseline = "top";
+    let free = left; // where the last text ended
+    for (const a of shown.annotations) {
+      const from = u.valToPos(Date.parse(a.start) / 1000, "x", true);
+      const to = a.end ? u.valToPos(Date.parse(a.end) / 1000, "x", true) : left + width;
+      if (a.type === "incident" || a.type === "ignore" || to > from) {
+        ctx.globalAlpha = 0.1;
+        ctx.fillRect(from, top, Math.max(2, to - from), height);
+      }
+      ctx.globalAlpha = 0.8;
+      ctx.setLineDash(a.type === "deploy" ? [] : [4 * ratio, 3 * ratio]);
+      ctx.lineWidth = ratio;
+      ctx.beginPath();
+      ctx.moveTo(from, top);
+      ctx.lineTo(from, top + height);
+      ctx.stroke();
+      const x = Math.max(from, left) + 4 * ratio, says = `${a.type} ${a.text || ""}`.trim().slice(0, 32);
+      if (x < free) continue; // it would be written over another
+      ctx.fillText(says, x, top + 3 * ratio);
+      free = x + ctx.measureText(says).width + 6 * ratio;
     }
     ctx.restore();
   }
@@ -123,7 +157,7 @@
         { label: "", stroke: color("firing"), width: 2.2, points: { show: false }, value: () => "" },
       ],
       bands: [{ series: [1, 2], fill: color("band") }],
-      hooks: { drawClear: [shade] },
+      hooks: { drawClear: [shade], draw: [marks] },
     };
     if (chart) chart.destroy();
     chart = new uPlot(options, shown.data, box); // the style sheet hides the red line from the legend: it is the value
