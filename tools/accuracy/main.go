@@ -46,6 +46,7 @@ type command struct {
 
 var commands = []command{
 	{"judge", true, runJudge},
+	{"nab", true, runNAB},
 }
 
 func main() {
