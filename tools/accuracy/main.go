@@ -47,6 +47,7 @@ type command struct {
 var commands = []command{
 	{"judge", true, runJudge},
 	{"nab", true, runNAB},
+	{"budget", false, runBudget},
 }
 
 func main() {
