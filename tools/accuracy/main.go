@@ -47,6 +47,9 @@ type command struct {
 var commands = []command{
 	{"judge", true, runJudge},
 	{"nab", true, runNAB},
+	{"causality", false, runCausality},
+	{"ratios", false, runRatios},
+	{"cold", false, runCold},
 	{"budget", false, runBudget},
 }
 

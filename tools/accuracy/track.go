@@ -46,10 +46,7 @@ func replay(e entry, rows []csv.Row) *track {
 		if math.IsNaN(s) {
 			s = 0
 		}
-		t.time = append(t.time, rows[i].T/1000)
-		t.score = append(t.score, s)
-		t.flag = append(t.flag, v.anomalous())
-		t.label = append(t.label, rows[i].Truth == csv.Anomalous)
+		t.push(rows[i].T/1000, s, v.anomalous(), rows[i].Truth == csv.Anomalous)
 	}
 	t.prepare()
 	return t
@@ -88,4 +85,12 @@ func alarmGap(resolution int64) int64 {
 // rowAt is the first row at or after the time.
 func (t *track) rowAt(unix int64) int {
 	return sort.Search(len(t.time), func(i int) bool { return t.time[i] >= unix })
+}
+
+// push appends a row.
+func (t *track) push(unix int64, score float64, flag, label bool) {
+	t.time = append(t.time, unix)
+	t.score = append(t.score, score)
+	t.flag = append(t.flag, flag)
+	t.label = append(t.label, label)
 }
