@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/baseliner/baseliner/pkg/ingest/csv"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -63,7 +64,7 @@ func (size causalSize) check(kind nullKind) causalLine {
 			l.Garbage++
 		}
 	}
-	permuted := append([]csv.Row(nil), rows...)
+	permuted := slices.Clone(rows)
 	r.Shuffle(len(permuted), func(i, j int) { permuted[i].Truth, permuted[j].Truth = permuted[j].Truth, permuted[i].Truth })
 	l.Permuted = same(want, replay(e, permuted), len(rows)-1)
 	return l
@@ -91,7 +92,7 @@ func plantedRows(kind nullKind, n int) []csv.Row {
 
 // garbageAfter replaces everything behind row k but the times.
 func garbageAfter(rows []csv.Row, k int, normal func() float64) []csv.Row {
-	out := append([]csv.Row(nil), rows...)
+	out := slices.Clone(rows)
 	for i := k + 1; i < len(out); i++ {
 		out[i].Point = series.Point{T: out[i].T, Value: math.Exp(20 * normal())}
 		switch i % 5 {

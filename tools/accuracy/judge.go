@@ -110,6 +110,10 @@ func (j *judged) tables() []table {
 func lineTable(title string, lines []line) table {
 	t := table{title: title, head: []string{"name", "series", "events", "found", "late", "false alarms / series-week", "event F1"}}
 	for _, l := range lines {
+		if l.Events == 0 {
+			t.row(l.Name, l.Series, l.Events, "–", "–", l.Alarms, "–")
+			continue
+		}
 		t.row(l.Name, l.Series, l.Events, l.Found, l.Late, l.Alarms, l.F1)
 	}
 	return t

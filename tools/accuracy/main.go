@@ -32,7 +32,7 @@ type options struct {
 	taxi, alarmFile string
 }
 
-// finding is what a command measured.
+// finding is what a command measured. It may come with an error, when it should not have come out so.
 type finding interface {
 	tables() []table
 }
@@ -47,6 +47,8 @@ type command struct {
 var commands = []command{
 	{"judge", true, runJudge},
 	{"nab", true, runNAB},
+	{"taxi", false, runTaxi},
+	{"change", false, runChange},
 	{"causality", false, runCausality},
 	{"ratios", false, runRatios},
 	{"cold", false, runCold},
@@ -74,6 +76,7 @@ func run(args []string, stdout io.Writer) error {
 	}
 	known := false
 	out := map[string]finding{}
+	var errs []error // one that fails does not take the others' tables
 	for _, c := range commands {
 		if args[0] != c.name && args[0] != "all" {
 			continue
@@ -84,7 +87,10 @@ func run(args []string, stdout io.Writer) error {
 		}
 		f, err := c.run(o)
 		if err != nil {
-			return fmt.Errorf("%s: %w", c.name, err)
+			errs = append(errs, fmt.Errorf("%s: %w", c.name, err))
+		}
+		if f == nil {
+			continue
 		}
 		out[c.name] = f
 		if !o.json {
@@ -96,12 +102,12 @@ func run(args []string, stdout io.Writer) error {
 	if !known {
 		return fmt.Errorf("command %q is unknown: want one of %s", args[0], strings.Join(names, ", "))
 	}
-	if !o.json {
-		return nil
+	if o.json {
+		e := json.NewEncoder(stdout)
+		e.SetIndent("", "  ")
+		errs = append(errs, e.Encode(out))
 	}
-	e := json.NewEncoder(stdout)
-	e.SetIndent("", "  ")
-	return e.Encode(out)
+	return errors.Join(errs...)
 }
 
 func parse(name string, args []string) (options, error) {

@@ -140,7 +140,7 @@ func windows(corpus []*nabFile) (n int) {
 // nabScore is a score between 0, as of a detector that tells nothing, and 100 of a perfect one.
 type nabScore struct {
 	Score     float64 `json:"score"`
-	Threshold float64 `json:"threshold"` // the best one, for which the score holds; +Inf: nothing was told
+	Threshold float64 `json:"threshold"` // the best one, for which the score holds; 0: it is best to tell nothing
 	Default   float64 `json:"score_at_the_default"`
 }
 
@@ -160,7 +160,7 @@ func (p nabProfile) score(corpus []*nabFile) nabScore {
 		return 0
 	})
 	n := float64(windows(corpus))
-	out := nabScore{Threshold: math.Inf(1)}
+	out := nabScore{}
 	best, sum := 0.0, 0.0
 	for i := 0; i < len(all) && !math.IsInf(all[i].at, -1); {
 		at := all[i].at

@@ -132,7 +132,11 @@ func (r *nabReport) tables() []table {
 			published = fmt.Sprintf("%.1f / %.1f / %.1f", l.Published[0], l.Published[1], l.Published[2])
 		}
 		cell := func(x float64) string { return fmt.Sprintf("%.1f", x) }
-		t.row(l.Detector, cell(l.Standard.Score), cell(l.LowFP.Score), cell(l.LowFN.Score), l.Standard.Threshold, cell(l.Standard.Default), published)
+		threshold := "–"
+		if l.Standard.Threshold > 0 {
+			threshold = fmt.Sprintf("%.3f", l.Standard.Threshold)
+		}
+		t.row(l.Detector, cell(l.Standard.Score), cell(l.LowFP.Score), cell(l.LowFN.Score), threshold, cell(l.Standard.Default), published)
 	}
 	return []table{t}
 }
