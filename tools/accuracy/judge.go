@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // judged are the figures of the sets of a folder.
@@ -58,53 +59,62 @@ func (d *dataset) replay(set string) ([]*track, error) {
 	return tracks, errors.Join(errs...)
 }
 
-const falseAlarmCell = 10 // of the table of sets; the median follows
-
 func (j *judged) tables() []table {
-	sum := table{
-		title: "Labelled sets",
-		head: []string{
-			"set", "series", "events", "series-weeks", "event F1", "macro ± SE", "P", "R", "R with late", "delay",
-			"false alarms / series-week", "median series", "DL-PA F1", "best event F1*", "R@0.5*", "R@1*", "R@3*", "best DL-PA F1*", "VUS-PR",
-		},
-		note: "`*`: at a threshold chosen on the labels.",
-	}
+	var out []table
 	for _, f := range j.Sets {
-		cells := []any{f.Set, f.Series, f.Events, fmt.Sprintf("%.0f", f.Weeks), f.F1, fmt.Sprintf("%.3f ± %.3f", f.MacroF1, f.MacroSE),
-			f.Precision, f.Recall, f.LateRecall, fmt.Sprintf("%.0f s", f.Delay), f.Alarms, f.Median, f.DelayF1,
-			f.BestF1, f.RecallHalf, f.RecallOne, f.RecallThree, f.BestDelayF1, f.VUSPR}
-		if f.Events == 0 { // nothing to find: only the price counts
-			for i := range cells {
-				if i > 3 && i != falseAlarmCell && i != falseAlarmCell+1 {
-					cells[i] = "–"
-				}
-			}
+		if f.Events > 0 {
+			out = append(out, f.summary())
 		}
-		sum.row(cells...)
-	}
-	out := []table{sum}
-	for _, f := range j.Sets {
-		if len(f.Kinds) > 0 {
-			t := table{
-				title: f.Set + ": recall by kind of injection",
-				head:  []string{"kind", "injected", "recall at the default", "recall at ≤ 1 false alarm / series-week"},
-				note:  fmt.Sprintf("One global threshold: %.3f × the default.", f.ThresholdAt),
-			}
-			for _, k := range f.Kinds {
-				t.row(k.Kind, k.Injected, k.Decided, k.Recall)
-			}
-			out = append(out, t)
+		if len(f.Kinds) > 0 && f.Events > 0 {
+			out = append(out, f.kindTable())
 		}
 		if len(f.Families) > 0 {
-			t := lineTable(f.Set+": by family", f.Families)
-			t.note = fmt.Sprintf("Mean over the series: %.3f false alarms a week.", f.Mean)
-			out = append(out, t)
+			out = append(out, f.familyTable())
 		}
 		if len(f.PerSeries) > 0 {
 			out = append(out, lineTable(f.Set+": by series", f.PerSeries))
 		}
 	}
 	return out
+}
+
+func (f *figures) summary() table {
+	t := table{
+		title: fmt.Sprintf("%s: %d series, %d events, %.0f series-weeks", f.Set, f.Series, f.Events, f.Weeks),
+		head: []string{
+			"detector", "event F1", "macro ± SE", "P", "R", "R with late", "delay", "false alarms / series-week", "median series",
+			"DL-PA F1", "best event F1*", "R@0.5*", "R@1*", "R@3*", "best DL-PA F1*", "VUS-PR",
+		},
+	}
+	t.row("**baseliner**", f.F1, fmt.Sprintf("%.3f ± %.3f", f.MacroF1, f.MacroSE), f.Precision, f.Recall, f.LateRecall,
+		(time.Duration(f.Delay) * time.Second).String(), f.Alarms, f.Median, f.DelayF1,
+		f.BestF1, f.RecallHalf, f.RecallOne, f.RecallThree, f.BestDelayF1, f.VUSPR)
+	return t
+}
+
+func (f *figures) kindTable() table {
+	t := table{
+		title: f.Set + ": recall by kind of anomaly",
+		head:  []string{"kind", "planted", "at the default", "at ≤ 1 false alarm / series-week"},
+		note:  fmt.Sprintf("One global threshold for that: %.3f × the default.", f.ThresholdAt),
+	}
+	for _, k := range f.Kinds {
+		t.row(k.Kind, k.Injected, k.Decided, k.Recall)
+	}
+	return t
+}
+
+func (f *figures) familyTable() table {
+	t := table{
+		title: fmt.Sprintf("%s: %d series without a labelled event, %.0f series-weeks", f.Set, f.Series, f.Weeks),
+		head:  []string{"kind", "series", "false alarms / series-week"},
+	}
+	t.row("all, pooled", f.Series, f.Alarms)
+	t.row("all, mean over series", f.Series, f.Mean)
+	for _, l := range f.Families {
+		t.row(l.Name, l.Series, l.Alarms)
+	}
+	return t
 }
 
 func lineTable(title string, lines []line) table {

@@ -214,7 +214,7 @@ func TestJudgeCommand(t *testing.T) {
 	if err := run([]string{"judge", "-data", dir, "-kinds", "-series"}, &out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"| mine | 1 | 2 | 1 |", "| spike | 1 | 1.000 | 1.000 |", "| whisper | 1 | 0.000 |", "| wave | 1 | 2 | 1 |"} {
+	for _, want := range []string{"### mine: 1 series, 2 events, 1 series-weeks\n", "| spike | 1 | 1.000 | 1.000 |", "| whisper | 1 | 0.000 |", "| wave | 1 | 2 | 1 |"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, out.String())
 		}
@@ -224,6 +224,7 @@ func TestJudgeCommand(t *testing.T) {
 	}
 	for args, want := range map[string]string{
 		"judge -data " + dir + " -set other": `set "other" is not in the manifest, which has ["mine"]`,
+		"nab -data " + dir:                   `the manifest has no set "nab", only ["mine"]`,
 		"judge":                              "-data is required",
 		"guess":                              `command "guess" is unknown`,
 		"":                                   "want a command",

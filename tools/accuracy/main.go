@@ -22,6 +22,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 )
 
 // options are the flags of all commands.
@@ -29,7 +30,9 @@ type options struct {
 	data, set       string
 	series, kinds   bool
 	json, short     bool
+	all             bool // commands that have nothing to measure are left out
 	taxi, alarmFile string
+	page            string
 }
 
 // finding is what a command measured. It may come with an error, when it should not have come out so.
@@ -76,6 +79,7 @@ func run(args []string, stdout io.Writer) error {
 	}
 	known := false
 	out := map[string]finding{}
+	var tables []table
 	var errs []error // one that fails does not take the others' tables
 	for _, c := range commands {
 		if args[0] != c.name && args[0] != "all" {
@@ -93,14 +97,18 @@ func run(args []string, stdout io.Writer) error {
 			continue
 		}
 		out[c.name] = f
-		if !o.json {
-			for _, t := range f.tables() {
+		for _, t := range f.tables() {
+			tables = append(tables, t)
+			if !o.json {
 				fmt.Fprintln(stdout, t.markdown())
 			}
 		}
 	}
 	if !known {
 		return fmt.Errorf("command %q is unknown: want one of %s", args[0], strings.Join(names, ", "))
+	}
+	if o.page != "" {
+		errs = append(errs, updatePage(o.page, tables, time.Now()))
 	}
 	if o.json {
 		e := json.NewEncoder(stdout)
@@ -111,16 +119,17 @@ func run(args []string, stdout io.Writer) error {
 }
 
 func parse(name string, args []string) (options, error) {
-	var o options
+	o := options{all: name == "all"}
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
 	f.StringVar(&o.data, "data", "", "folder with manifest.json")
 	f.StringVar(&o.set, "set", "", "judge only this set of the manifest")
 	f.BoolVar(&o.series, "series", false, "judge: a line for each series")
-	f.BoolVar(&o.kinds, "kinds", name == "all", "judge: recall by kind of injection")
+	f.BoolVar(&o.kinds, "kinds", o.all, "judge: recall by kind of injection")
 	f.BoolVar(&o.json, "json", false, "print one JSON object instead of markdown tables")
 	f.BoolVar(&o.short, "short", false, "generated data: fewer and shorter series, to see that it works")
 	f.StringVar(&o.taxi, "taxi", "cmd/baseliner/testdata/nab/nyc_taxi.csv.gz", "taxi: the file of the Numenta Anomaly Benchmark")
 	f.StringVar(&o.alarmFile, "alarms", "", "nab: write file,timestamp,score of every alarm at the optimised threshold to this file")
+	f.StringVar(&o.page, "write", "", "put the tables into this page of documentation, at their marks")
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}

@@ -29,17 +29,21 @@ func (t *table) row(cells ...any) {
 	t.rows = append(t.rows, texts)
 }
 
-func (t *table) markdown() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "### %s\n\n", t.title)
-	line := func(cells []string) { fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | ")) }
-	line(t.head)
-	fmt.Fprintf(&b, "|%s\n", strings.Repeat("---|", len(t.head)))
+// lines are the head and the rows in markdown.
+func (t *table) lines() []string {
+	line := func(cells []string) string { return "| " + strings.Join(cells, " | ") + " |" }
+	out := []string{line(t.head), "|" + strings.Repeat("---|", len(t.head))}
 	for _, r := range t.rows {
-		line(r)
+		out = append(out, line(r))
 	}
+	return out
+}
+
+// markdown is the table under its title.
+func (t *table) markdown() string {
+	text := "### " + t.title + "\n\n" + strings.Join(t.lines(), "\n") + "\n"
 	if t.note != "" {
-		fmt.Fprintf(&b, "\n%s\n", t.note)
+		text += "\n" + t.note + "\n"
 	}
-	return b.String()
+	return text
 }
