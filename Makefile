@@ -8,10 +8,10 @@ GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 PURE        := /(cmd|examples)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|alert|config|state|ingest/(csv|openmetrics))$$
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench soak fuzz cover clean
+.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench bench-accuracy soak fuzz cover clean
 
 help: ## show this text
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: build ## build and start with the example configuration, a small shop to watch beside it (CONFIG=FILE for another)
 	@go build -o bin/shop ./examples/shop
@@ -36,7 +36,7 @@ race: ## tests of the concurrent packages under the race detector
 verify: fmt-check tidy-check lint test ## all that a change must pass
 
 fmt-check:
-	@out="$$(gofmt -l cmd pkg)"; if [ -n "$$out" ]; then echo "not formatted, run make update:"; echo "$$out"; exit 1; fi
+	@out="$$(gofmt -l cmd pkg tools)"; if [ -n "$$out" ]; then echo "not formatted, run make update:"; echo "$$out"; exit 1; fi
 
 tidy-check:
 	go mod tidy -diff
@@ -52,6 +52,10 @@ update: ## repair what verify complains about, as far as a machine can: format, 
 
 bench: ## all benchmarks (compare two runs with benchstat)
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-accuracy: ## how well the detector detects, as markdown; DATA=DIR is a folder of labelled series (docs/accuracy.md)
+	@test -n "$(DATA)" || { echo "say which data: make bench-accuracy DATA=DIR (docs/accuracy.md)"; exit 1; }
+	@go run ./tools/accuracy all -data "$(DATA)"
 
 soak: ## the long tests, up to 80 minutes
 	go test -tags soak -timeout 80m ./...
