@@ -83,8 +83,10 @@ func TestGates(t *testing.T) {
 	absolute, relative := minChange(25, 0), minChange(0, 0.25)
 
 	check("inside the band", Rule{}, score(0.99), GateScore)
-	check("on the edge", Rule{}, score(1), GateOpen)
-	check("below the edge", Rule{}, score(-1), GateOpen)
+	check("on the edge", Rule{}, score(1), GateSure)
+	check("below the edge", Rule{}, score(-1), GateSure)
+	check("beyond doubt", Rule{}, score(1.5), GateOpen)
+	check("beyond doubt below", Rule{}, score(-1.5), GateOpen)
 	check("not known", Rule{}, unknown, GateLearning)
 	check("missing", Rule{}, missing(series.NoData), GateMissing)
 	check("no score", Rule{}, nan, GateScore)
@@ -100,6 +102,41 @@ func TestGates(t *testing.T) {
 	check("both asked, only the absolute one reached", minChange(25, 0.5), score(3), GateRelative)
 	check("both asked, only the relative one reached", minChange(50, 0.25), score(3), GateAbsolute)
 	check("both asked and reached", minChange(25, 0.25), score(3), GateOpen)
+}
+
+func TestOnePointBarelyOutsideIsNotTold(t *testing.T) {
+	p := newTape(t, Rule{})
+	if gate := p.step(0, score(1.2), ""); gate != GateSure {
+		t.Errorf("gate %q", gate)
+	}
+	p.step(1, score(0.3), "")
+	p.step(2, score(1.2), "begin up of 0") // the second of three
+	p.step(3, score(0.3), "end up of 0 at 3")
+
+	p = newTape(t, Rule{})
+	p.step(0, score(1.2), "")
+	p.step(1, score(0.3), "")
+	p.step(2, score(0.3), "")
+	p.step(3, score(1.2), "")  // too late to be the second, the first again
+	p.step(4, score(-1.2), "") // nor is the other side
+	p.step(5, score(-1.6), "begin down of 4")
+
+	p = newTape(t, Rule{For: 2 * time.Minute}) // what has to last, has to last
+	p.step(0, score(1.2), "")
+	p.step(1, score(0.3), "")
+	p.step(2, score(1.2), "")
+	p.step(3, score(1.2), "")
+	p.step(4, score(1.2), "begin up of 2")
+}
+
+func TestComingBackIsNoNews(t *testing.T) {
+	back := score(-3)
+	back.Returning = true
+	p := newTape(t, Rule{})
+	p.step(0, score(4), "begin up of 0")
+	if gate := p.step(1, back, "end up of 0 at 1"); gate != GateReturning {
+		t.Errorf("gate %q", gate)
+	}
 }
 
 // minChange is a rule that asks for a smallest change.
@@ -128,7 +165,7 @@ func TestForIsElapsedTime(t *testing.T) {
 
 func TestHysteresis(t *testing.T) {
 	p := newTape(t, Rule{})
-	p.step(0, score(1.1), "begin up of 0")
+	p.step(0, score(1.6), "begin up of 0")
 	p.step(1, score(0.9), "")
 	p.step(2, score(3), "")
 	p.step(3, score(0.7), "")
