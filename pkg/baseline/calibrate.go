@@ -19,9 +19,9 @@ const (
 // has, the less its largest one is of the tail and the more of the body.
 func margin(rows float64) float64 { return 1.07 + 0.36/math.Sqrt(rows) }
 
-// calibrate notes how far the hour went at its worst in each view, and sets the thresholds anew. moved is what the level
-// has just been corrected by.
-func (m *Slow) calibrate(h *hour, moved float64) {
+// calibrate notes how far the hour went at its worst in each view, and sets the thresholds anew. moved says that the
+// expectation has just become another.
+func (m *Slow) calibrate(h *hour, moved bool) {
 	m.learnMoves(h)
 	if isNaN32(h.Ref) || m.Hours <= firstDay+1 {
 		return
@@ -54,7 +54,7 @@ func (m *Slow) calibrate(h *hour, moved float64) {
 
 // worst is the largest residual of the hour. Residuals were taken against the expectation of their time; where history
 // was completed or forgotten since, today's differs, and they are moved along.
-func (m *Slow) worst(h *hour, moved float64) float64 {
+func (m *Slow) worst(h *hour, moved bool) float64 {
 	knots := 0.0
 	for i, have := range h.have {
 		if have {
@@ -62,7 +62,7 @@ func (m *Slow) worst(h *hour, moved float64) float64 {
 		}
 	}
 	shift := h.Mean + float64(h.Ref) - knots
-	if moved != 0 || math.Abs(shift) < m.spread(h.slot) {
+	if moved || math.Abs(shift) < m.spread(h.slot) {
 		shift = 0 // the curve between the knots, no other expectation
 	}
 	return max(math.Abs(float64(h.High)+shift), math.Abs(float64(h.Low)+shift))

@@ -108,14 +108,16 @@ func (m *Model) expect(t int64, e *Expectation) {
 		return
 	}
 	e.Known = true
-	wide := f.young
 	if f.schedule {
 		hour := floorDiv(t, hourMillis)
 		e.widen = m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000)
-		wide *= e.widen
 	}
 	for v := range viewCount {
 		if limit := float64(m.Slow.Limits[v]); limit > 0 {
+			wide := e.widen
+			if v <= LongMean { // an hour that was not often seen may lie elsewhere; it will hardly jump more
+				wide *= f.young
+			}
 			e.limits[v] = wide * limit * lerp(float64(f.a.scale[v]), float64(f.b.scale[v]), frac)
 		}
 	}

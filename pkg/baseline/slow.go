@@ -140,17 +140,12 @@ func (m *Slow) learn(h *hour) {
 	if h.Flags&FreshLevel != 0 {
 		m.freshLevel()
 	}
-	var residual [2]float64
-	mean := 0.0
-	for i, have := range h.have {
-		if have {
-			residual[i] = h.value[i] - m.knot(h.half[i], h.slot)
-			mean += residual[i] / h.n
-		}
-	}
+	residual, mean := m.residuals(h)
 	moved := m.Shift.settle(m, h, mean)
 	m.calibrate(h, moved)
-	mean -= moved
+	if moved {
+		residual, mean = m.residuals(h)
+	}
 
 	speed, limit := 1.0, math.Inf(1)
 	if m.Hours > 2*firstDay {
@@ -160,8 +155,8 @@ func (m *Slow) learn(h *hour) {
 		}
 	}
 	row := mean
-	if !isNaN32(h.Abs) {
-		row = max(float64(h.Abs)-math.Abs(moved), math.Abs(mean))
+	if !isNaN32(h.Abs) && !moved {
+		row = max(float64(h.Abs), math.Abs(mean))
 	}
 	level := speed * gain(levelHalfLife, float64(m.LevelHours)) * clip(mean, limit)
 	m.Level += level
@@ -172,7 +167,7 @@ func (m *Slow) learn(h *hour) {
 			continue
 		}
 		d := h.half[i]
-		m.Day[d] += float32(speed * gain(dayHalfLife, float64(m.DayN[d])) * (clip(residual[i]-moved, limit) - level))
+		m.Day[d] += float32(speed * gain(dayHalfLife, float64(m.DayN[d])) * (clip(residual[i], limit) - level))
 		m.DayN[d] = inc(m.DayN[d])
 		day += float64(m.Day[d]) / h.n
 	}
@@ -184,6 +179,17 @@ func (m *Slow) learn(h *hour) {
 	m.Week[h.slot] += float32(gain(weekHalfLife, float64(m.WeekN[h.slot])) * week)
 	m.learnSpread(h, min(math.Abs(row), limit), speed)
 	m.WeekN[h.slot] = inc(m.WeekN[h.slot])
+}
+
+// residuals are those of the halves of the hour, and of the hour.
+func (m *Slow) residuals(h *hour) (residual [2]float64, mean float64) {
+	for i, have := range h.have {
+		if have {
+			residual[i] = h.value[i] - m.knot(h.half[i], h.slot)
+			mean += residual[i] / h.n
+		}
+	}
+	return residual, mean
 }
 
 func (h *hour) typical() (x float64) {

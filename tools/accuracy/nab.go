@@ -24,6 +24,9 @@ var nabProfiles = []nabProfile{
 	{"reward low FN rate", 1, 0.11, 2},
 }
 
+// nabAlarm is how many seconds apart flags are at most to be told as one alarm.
+const nabAlarm = 3600
+
 // nabFile is one file of the corpus with a detector's scores of all its rows.
 type nabFile struct {
 	name    string
@@ -42,7 +45,7 @@ func newNABFile(e entry, rows []csv.Row) *nabFile {
 		t.label = append(t.label, rows[i].Truth == csv.Anomalous)
 	}
 	t.prepare()
-	return &nabFile{name: e.Name, time: t.time, window: t.event, from: probation(len(rows)), gap: t.gap, score: make([]float64, len(rows))}
+	return &nabFile{name: e.Name, time: t.time, window: t.event, from: probation(len(rows)), gap: max(t.gap, nabAlarm), score: make([]float64, len(rows))}
 }
 
 // nabFlag says that a row is told at thresholds in (above, upTo].
