@@ -17,7 +17,7 @@ const (
 
 // margin by which real tails are heavier than the Gaussian that the extrapolation is taken from. The fewer points an hour
 // has, the less its largest one is of the tail and the more of the body.
-func margin(rows float64) float64 { return 1.07 + 0.36/math.Sqrt(rows) }
+func margin(rows float64) float64 { return 1.08 + 0.36/math.Sqrt(rows) }
 
 // calibrate notes how far the hour went at its worst in each view, and sets the thresholds anew. moved says that the
 // expectation has just become another.

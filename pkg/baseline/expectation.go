@@ -109,8 +109,7 @@ func (m *Model) expect(t int64, e *Expectation) {
 	}
 	e.Known = true
 	if f.schedule {
-		hour := floorDiv(t, hourMillis)
-		e.widen = m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000)
+		e.widen = m.scheduled(t)
 	}
 	for v := range viewCount {
 		if limit := float64(m.Slow.Limits[v]); limit > 0 {

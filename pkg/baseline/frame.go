@@ -13,6 +13,10 @@ type frame struct {
 	weeks    int
 	a, b     knot
 	young    float64
+
+	// How far the schedule widens at both ends of a piece of scheduleStep, between which it is interpolated.
+	piece      int64
+	from, upTo float32
 }
 
 // knot is the model in the middle of half an hour.
@@ -72,7 +76,7 @@ func (m *Model) frameAt(t int64) (*frame, float64) {
 
 func (m *Model) build(left int64) {
 	s := &m.Slow
-	m.frame = frame{left: left, ok: true, young: 1}
+	m.frame = frame{left: left, ok: true, young: 1, piece: -1}
 	f := &m.frame
 	halves := [2]int{m.halfOfDay(left), m.halfOfDay(left + 1)}
 	seen := [2]bool{s.DayN[halves[0]] > 0, s.DayN[halves[1]] > 0}
@@ -99,6 +103,21 @@ func (m *Model) build(left int64) {
 		}
 		f.weeks, f.young = seen, youth(seen)
 	}
+}
+
+// scheduled is how far the schedule widens at t.
+func (m *Model) scheduled(t int64) float64 {
+	f := &m.frame
+	piece := floorDiv(t, scheduleStep)
+	if piece != f.piece {
+		f.piece, f.from, f.upTo = piece, m.widenAt(piece*scheduleStep), m.widenAt((piece+1)*scheduleStep)
+	}
+	return lerp(float64(f.from), float64(f.upTo), float64(t-piece*scheduleStep)/float64(scheduleStep))
+}
+
+func (m *Model) widenAt(t int64) float32 {
+	hour := hourOf(t)
+	return float32(m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000))
 }
 
 // youth widens the bounds of an hour of the week that was not often seen: it may differ from its day.

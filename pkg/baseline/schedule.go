@@ -6,6 +6,7 @@ const (
 	// A schedule may be early or late by scheduleSure minutes; from there to scheduleEnd it counts less and less.
 	scheduleSure = 20.0
 	scheduleEnd  = 40.0
+	scheduleStep = int64(600_000) // milliseconds between the instants it is computed for
 )
 
 // Schedule remembers, for each hour of the last week, the largest score and its minute. What comes at the same time on
