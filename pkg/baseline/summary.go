@@ -82,21 +82,18 @@ func (s *Summary) coarse() [9]*float32 {
 	return [...]*float32{&s.First, &s.Second, &s.Ref, &s.Abs, &s.High, &s.Low, &s.Move, &s.Step, &s.Weight}
 }
 
-// relative lists what is kept as a multiple of the hour's own unit.
-func (s *Summary) relative() [6]*float32 {
-	return [...]*float32{&s.Short, &s.Long, &s.Jump, &s.Surprise, &s.Move2, &s.Amaze}
-}
-
-// unit is what the bytes of the views are multiples of: known once the coarse fields are.
-func (s *Summary) unit() float64 {
-	u := 0.0
-	if !isNaN32(s.Abs) {
-		u += float64(s.Abs)
-	}
+// multiples lists what is kept as a multiple of the hour's own unit, once the coarse fields are known: of how it moved,
+// or of how far it was from its expectation as well.
+func (s *Summary) multiples() ([6]*float32, [6]float64) {
+	move, both := 0.0, 0.0
 	if !isNaN32(s.Move) {
-		u += float64(s.Move)
+		move = float64(s.Move)
 	}
-	return u
+	if both = move; !isNaN32(s.Abs) {
+		both += float64(s.Abs)
+	}
+	return [...]*float32{&s.Short, &s.Long, &s.Jump, &s.Surprise, &s.Move2, &s.Amaze},
+		[...]float64{both, both, move, both, move, both}
 }
 
 // logByte puts x ≥ 0 on the logarithmic scale around unit; 0 is nothing at all.
@@ -132,9 +129,9 @@ func (s *Summary) Append(b []byte) []byte {
 		*f = coarse(float64(*f))
 		b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(*f)>>16))
 	}
-	unit := q.unit()
-	for _, f := range q.relative() {
-		b = append(b, logByte(float64(*f), unit))
+	fields, units := q.multiples()
+	for i, f := range fields {
+		b = append(b, logByte(float64(*f), units[i]))
 	}
 	return append(b, logByte(float64(s.Flat), 1), logByte(float64(s.Peak), 1))
 }
@@ -158,9 +155,9 @@ func DecodeSummary(day int32, b []byte) (s Summary, n int, err error) {
 		*f = math.Float32frombits(uint32(binary.LittleEndian.Uint16(b[at:])) << 16)
 		at += 2
 	}
-	unit := s.unit()
-	for _, f := range s.relative() {
-		*f = float32(fromLogByte(b[at], unit))
+	fields, units := s.multiples()
+	for i, f := range fields {
+		*f = float32(fromLogByte(b[at], units[i]))
 		at++
 	}
 	s.Flat, s.Peak = float32(fromLogByte(b[at], 1)), float32(fromLogByte(b[at+1], 1))
