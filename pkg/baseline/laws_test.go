@@ -39,7 +39,7 @@ func TestScoresAreEquivariant(t *testing.T) {
 		worst, flags := 0.0, 0
 		got := judge(New(utc{}, 5*time.Minute), monday, n, step, func(i int64) float64 { return of(noisyDay1(i)) })
 		for i := range got {
-			// What history keeps is rounded: a twentieth is as good as equal.
+			// What history keeps is rounded, and thousands round otherwise: a tenth of the band is as good as equal.
 			// Where two views say as much on different sides, that may decide the sign.
 			worst = max(worst, math.Abs(math.Abs(got[i])-math.Abs(base[i])))
 			if (got[i]*sign >= 1) != (base[i] >= 1) || (got[i]*sign <= -1) != (base[i] <= -1) {
@@ -47,7 +47,7 @@ func TestScoresAreEquivariant(t *testing.T) {
 			}
 		}
 		t.Logf("%s: scores differ by at most %.3f, %d decisions", name, worst, flags)
-		if worst > 0.05 || flags > 2 {
+		if worst > 0.1 || flags > 2 {
 			t.Errorf("%s: scores differ by %.3f, %d decisions", name, worst, flags)
 		}
 	}
