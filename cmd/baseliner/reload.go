@@ -72,7 +72,7 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 		i.driver.SetPace(pace(cfg), cfg.Global.EvaluationDelay)
 		err := errors.Join(
 			i.in.Reload(cfg.Signals, cfg.Global.ExternalLabels, intervals(cfg)),
-			i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es),
+			i.announce(cfg, es),
 			i.tracing.ApplyConfig(tracingConfig(cfg)),
 		)
 		i.cfg.Store(cfg)

@@ -146,7 +146,7 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 	if err != nil {
 		return err
 	}
-	if err := i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es); err != nil {
+	if err := i.announce(cfg, es); err != nil {
 		return err
 	}
 	i.scrapes, err = scrape.New(scrape.Options{Logger: i.logger, Registerer: reg, Appendable: i.stores.door})

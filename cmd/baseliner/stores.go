@@ -61,7 +61,9 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	}
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
 	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
-	s.deliverer = outbox.NewDeliverer(s.ledger.DB(), logger, reg, time.Now)
+	s.deliverer = outbox.NewDeliverer(outbox.Options{
+		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },
+	})
 	s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger)
 	return s, err
 }

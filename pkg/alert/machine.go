@@ -30,10 +30,11 @@ type Notification struct {
 
 // Machine is the state of all episodes and groups. It is not safe for concurrent use.
 type Machine struct {
-	route    *dispatch.Route
-	episodes map[string]*Episode
-	groups   map[string]*Group
-	opts     map[string]dispatch.RouteOpts // of the groups, by id
+	route     *dispatch.Route
+	receivers []string
+	episodes  map[string]*Episode
+	groups    map[string]*Group
+	opts      map[string]dispatch.RouteOpts // of the groups, by id
 
 	dirtyEpisodes, dirtyGroups map[string]bool
 }

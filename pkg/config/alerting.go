@@ -13,9 +13,13 @@ import (
 type Alerting struct {
 	Route     *amconfig.Route // nil when there is none; Alertmanager's own type, its times unset where not configured
 	Receivers []Receiver
+
+	OutboxMaxBytes int64 // of notifications that wait
+	DeadLetters    DeadLetters
 }
 
 func (l *loader) alerting(s *alertingSchema) {
+	l.outbox(s)
 	names := l.receivers(s.Receivers)
 	if s.Route == nil {
 		if len(names) > 0 {

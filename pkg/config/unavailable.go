@@ -156,15 +156,6 @@ func (l *loader) notYetAlerting(s *alertingSchema) {
 	l.library("alerting.time_intervals", s.TimeIntervals, reflect.TypeFor[amconfig.TimeInterval]())
 	l.library("alerting.alertmanagers", s.Alertmanagers, reflect.TypeFor[promconfig.AlertmanagerConfig](), discoveries...)
 	l.library("alerting.alert_relabel_configs", s.AlertRelabelConfigs, reflect.TypeFor[relabel.Config]())
-	for _, key := range []string{"outbox.max_bytes", "dead_letters.max_age", "dead_letters.max_bytes"} {
-		l.refuse("alerting."+key, l.has("alerting."+key))
-	}
-	for i, r := range s.Receivers {
-		for j := range r.Webhooks {
-			path := index(index("alerting.receivers", i)+".webhook_configs", j) + ".secret_file"
-			l.refuse(path, l.has(path), "notifications are not signed")
-		}
-	}
 }
 
 // library checks a list whose elements are of a library's type, and refuses it unless it is empty.
