@@ -91,9 +91,7 @@ func (d *Deliverer) alive(e *endpoint) {
 	d.logger.Info("endpoint works again", "endpoint", e.Name)
 	e.worked = d.now().UnixMilli()
 	for _, q := range e.waiting {
-		if q.tried {
-			q.due = min(q.due, e.worked) // all alike, so that the oldest are sent first
-		}
+		q.hurry(e.worked)
 	}
 	e.waiting.init()
 }

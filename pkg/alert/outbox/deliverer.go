@@ -276,9 +276,7 @@ func (d *Deliverer) look(tx *bbolt.Tx, q *queue) {
 		e.waits += q.stored + len(q.memory) - q.counted
 		q.counted = q.stored + len(q.memory)
 		d.metrics.pending.WithLabelValues(q.endpoint).Set(float64(e.waits))
-		if q.tried && q.lastTry <= e.worked {
-			q.due = min(q.due, e.worked)
-		}
+		q.hurry(e.worked)
 	}
 	if q.empty() {
 		if e != nil {

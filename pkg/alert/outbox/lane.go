@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"container/heap"
+	"encoding/binary"
+	"math"
 
 	"go.etcd.io/bbolt"
 )
@@ -16,6 +18,7 @@ type queue struct {
 	unsaved         *Delivery   // the first on disk, when the outcome of its last attempt could not be written
 	due             int64       // when the first may be sent
 	created         int64       // of the first
+	order           uint64      // of the first: its sequence
 	tried           bool        // the first was, and its endpoint was at fault
 	lastTry         int64       // of the first
 	seen            int         // failures of the endpoint when this became the first
@@ -32,6 +35,14 @@ func (q *queue) is(first *Delivery) {
 	q.tried, q.lastTry = first.Attempts > 0 && first.Refusals == 0, first.LastTry
 }
 
+// hurry makes a queue due that waited only because its endpoint did not work. All that is due then is due alike, so that
+// the oldest are sent first.
+func (q *queue) hurry(worked int64) {
+	if q.due < worked || q.tried && q.lastTry <= worked {
+		q.due = worked
+	}
+}
+
 // schedule is a heap of queues, the one that is due first on top, the oldest of those.
 type schedule []*queue
 
@@ -40,7 +51,7 @@ func (s schedule) Less(i, j int) bool {
 	if s[i].due != s[j].due {
 		return s[i].due < s[j].due
 	}
-	return s[i].created < s[j].created
+	return s[i].order < s[j].order
 }
 
 func (s schedule) Swap(i, j int) {
@@ -96,11 +107,13 @@ func (d *Deliverer) read(tx *bbolt.Tx, q *queue) {
 				head = *q.unsaved
 			}
 			q.is(&head)
+			q.order = binary.BigEndian.Uint64(k[len(laneID{}):])
 		}
 		q.stored++
 	}
 	if q.stored == 0 && len(q.memory) > 0 {
 		q.is(q.memory[0])
+		q.order = math.MaxUint64
 	}
 	d.bytes.Add(q.bytes - before)
 }

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"bytes"
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -175,6 +174,14 @@ func (d *Deliverer) sweep(now time.Time) error {
 		}
 		d.metrics.circuit.WithLabelValues(name).Set(open)
 	}
+	d.overs.Lock()
+	unwritten := len(d.over)
+	d.overs.Unlock()
+	if unwritten > 0 {
+		if err := d.update(func(*bbolt.Tx) error { return nil }); err != nil {
+			d.logger.Error("acknowledgements still cannot be written; a crash would repeat the notifications", "notifications", unwritten, "err", err)
+		}
+	}
 	d.metrics.bytes.Set(float64(d.bytes.Load()))
 	d.reserve.restore(d.logger)
 	return d.evict(nowMs)
@@ -237,7 +244,7 @@ func (d *Deliverer) evict(now int64) error {
 	for i := range evicted {
 		e := &evicted[i]
 		d.metrics.evicted.WithLabelValues(e.Endpoint).Inc()
-		d.logger.Error("dead letter is forgotten: it is too old, or there are too many", "endpoint", e.Endpoint, "group", e.GroupKey, "id", e.ID, "body", json.RawMessage(e.Body))
+		d.logger.Error("dead letter is forgotten: it is too old, or there are too many", "endpoint", e.Endpoint, "group", e.GroupKey, "id", e.ID, "body", string(e.Body))
 	}
 	return nil
 }
