@@ -17,6 +17,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/alert/webhook"
 	"github.com/baseliner/baseliner/pkg/config"
+	"github.com/baseliner/baseliner/pkg/web"
 )
 
 // routing is who hears what.
@@ -76,3 +77,6 @@ func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint) error {
 func reserve(dir string) *outbox.Reserve {
 	return &outbox.Reserve{Path: filepath.Join(dir, "outbox.reserve")}
 }
+
+// alertRoutes are the APIs around alerts.
+func (i *instance) alertRoutes() []web.Route { return i.letterRoutes() }

@@ -132,7 +132,7 @@ func (h *handler) ownRoutes() {
 	get("status", h.ownStatus)
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "silences", "business",
-		"backfill", "dead_letters", "dead_letters/{id}/replay",
+		"backfill",
 	} {
 		h.route(base+path, h.api(h.notYet))
 	}
