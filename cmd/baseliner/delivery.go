@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/alertmanager"
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/alert/webhook"
 	"github.com/baseliner/baseliner/pkg/config"
@@ -69,7 +70,17 @@ func limits(cfg *config.Config) outbox.Limits {
 }
 
 // announce puts a configuration of alerting in force.
-func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint) error {
+func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint, peers *alertmanager.Plan) error {
+	i.stores.fanout.Apply(peers)
+	if i.stores.fanout.Configured() {
+		es = append(es, outbox.Endpoint{ // of dead letters alone: what they are told is never queued
+			Name: alertmanager.Endpoint, Send: i.stores.fanout.Send,
+			Encode: func(n *alert.Notification) ([]byte, bool, error) {
+				body, err := alertmanager.Encode(n.Alerts, time.Now().UnixMilli())
+				return body, err == nil, err
+			},
+		})
+	}
 	return i.stores.announcer.Configure(time.Now().UnixMilli(), routing(cfg), es, limits(cfg))
 }
 

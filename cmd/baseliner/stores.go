@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/baseliner/baseliner/pkg/alert/alertmanager"
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
@@ -32,6 +33,7 @@ type stores struct {
 	engine    *promql.Engine
 	deliverer *outbox.Deliverer
 	announcer *pipeline.Announcer
+	fanout    *alertmanager.Fanout
 	door      *ingest.Guard // the way in for samples
 }
 
@@ -64,8 +66,12 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	s.deliverer = outbox.NewDeliverer(outbox.Options{
 		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },
 	})
-	s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger)
-	return s, err
+	if s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger); err != nil {
+		return s, err
+	}
+	s.fanout = newFanout(s, reg, logger)
+	s.announcer.SetBoard(s.fanout)
+	return s, nil
 }
 
 // open recovers the instance that the stores belong to.

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	amconfig "github.com/prometheus/alertmanager/config"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 )
@@ -14,12 +16,16 @@ type Alerting struct {
 	Route     *amconfig.Route // nil when there is none; Alertmanager's own type, its times unset where not configured
 	Receivers []Receiver
 
+	Alertmanagers promconfig.AlertmanagerConfigs
+	AlertRelabel  []*relabel.Config // of what they see
+
 	OutboxMaxBytes int64 // of notifications that wait
 	DeadLetters    DeadLetters
 }
 
 func (l *loader) alerting(s *alertingSchema) {
 	l.outbox(s)
+	l.alertmanagers(s)
 	names := l.receivers(s.Receivers)
 	if s.Route == nil {
 		if len(names) > 0 {

@@ -10,8 +10,6 @@ import (
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	amcommon "github.com/prometheus/alertmanager/config/common"
-	promconfig "github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 )
@@ -154,8 +152,6 @@ func (l *loader) notYetCalendar(s *calendarSchema) {
 func (l *loader) notYetAlerting(s *alertingSchema) {
 	l.library("alerting.inhibit_rules", s.InhibitRules, reflect.TypeFor[amcommon.InhibitRule]())
 	l.library("alerting.time_intervals", s.TimeIntervals, reflect.TypeFor[amconfig.TimeInterval]())
-	l.library("alerting.alertmanagers", s.Alertmanagers, reflect.TypeFor[promconfig.AlertmanagerConfig](), discoveries...)
-	l.library("alerting.alert_relabel_configs", s.AlertRelabelConfigs, reflect.TypeFor[relabel.Config]())
 }
 
 // library checks a list whose elements are of a library's type, and refuses it unless it is empty.

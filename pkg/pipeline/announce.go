@@ -32,15 +32,18 @@ type Announcer struct {
 	mu         sync.Mutex
 	machine    *alert.Machine
 	configured bool
+	board      Board
+	boarded    bool
 	recent     []alert.Episode // that are over, oldest first
 	forgotten  int64
 	wake       chan struct{}
 
 	// What the machine has seen and the disk has not taken.
-	taken    []byte             // the queue up to this key
-	stranded []alert.Transition // of ticks that could not be committed
-	handled  map[string]bool    // ids of those: the tick will put them again
-	again    []string           // of them, that the queue holds
+	taken     []byte             // the queue up to this key
+	unwritten []alert.Episode    // of the board
+	stranded  []alert.Transition // of ticks that could not be committed
+	handled   map[string]bool    // ids of those: the tick will put them again
+	again     []string           // of them, that the queue holds
 }
 
 // NewAnnouncer takes up what the outbox holds.
@@ -66,9 +69,10 @@ func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger
 func (a *Announcer) Configure(now int64, routing alert.Routing, endpoints []outbox.Endpoint, limits outbox.Limits) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.loadBoard()
 	routing.Receivers = nil
 	for i, e := range endpoints {
-		if i == 0 || endpoints[i-1].Receiver != e.Receiver {
+		if e.Receiver != "" && (i == 0 || endpoints[i-1].Receiver != e.Receiver) {
 			routing.Receivers = append(routing.Receivers, e.Receiver)
 		}
 	}
@@ -157,19 +161,22 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 	}
 	fresh := append(queued, a.stranded...)
 	a.stranded = nil
-	notifications, next := a.machine.Advance(now, append(fresh, a.deadLetters(now)...))
+	fresh = append(fresh, a.deadLetters(now)...)
+	notifications, next := a.machine.Advance(now, fresh)
 	a.remember(fresh)
+	told := a.onBoard(fresh)
 	forget := now-a.forgotten >= time.Hour.Milliseconds()
 	if last == nil && !a.machine.Dirty() && !forget {
 		return next, nil
 	}
-	if err := a.store(now, notifications, last, forget); err != nil {
+	if err := a.store(now, notifications, append(a.unwritten, told...), last, forget); err != nil {
+		a.unwritten = append(a.unwritten, told...)
 		a.taken = last
 		a.deliverer.Remember(now, notifications)
 		return next, err
 	}
 	a.machine.Clean()
-	a.taken = nil
+	a.taken, a.unwritten = nil, nil
 	for _, id := range a.again {
 		delete(a.handled, id)
 	}
@@ -180,7 +187,7 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 }
 
 // store writes what the machine decided, all or nothing. What could not be written before comes first.
-func (a *Announcer) store(now int64, notifications []alert.Notification, last []byte, forget bool) error {
+func (a *Announcer) store(now int64, notifications []alert.Notification, board []alert.Episode, last []byte, forget bool) error {
 	if err := a.deliverer.Flush(); err != nil {
 		return fmt.Errorf("store notifications: %w", err)
 	}
@@ -194,6 +201,9 @@ func (a *Announcer) store(now int64, notifications []alert.Notification, last []
 			if err := outbox.ForgetTransitions(tx, now-rememberTransitions.Milliseconds()); err != nil {
 				return err
 			}
+		}
+		if err := outbox.PutBoard(tx, board); err != nil {
+			return err
 		}
 		if err := outbox.Taken(tx, last); err != nil {
 			return err

@@ -23,6 +23,7 @@ var (
 	bucketEpisodes   = []byte("alert_episodes")    // key → episode
 	bucketGroups     = []byte("alert_groups")      // hash of the id → group
 	bucketDeliveries = []byte("alert_deliveries")  // lane, sequence and part → delivery
+	bucketBoard      = []byte("alert_board")       // key → episode that Alertmanagers are told of
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -30,7 +31,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}

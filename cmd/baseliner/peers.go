@@ -1,0 +1,40 @@
+package main
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/alertmanager"
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
+	"github.com/baseliner/baseliner/pkg/config"
+)
+
+// peers prepares what the configuration says of Alertmanagers.
+func peers(cfg *config.Config) (*alertmanager.Plan, error) {
+	return alertmanager.NewPlan(cfg.Alerting.Alertmanagers, cfg.Alerting.AlertRelabel, nil)
+}
+
+// newFanout tells Alertmanagers what the announcer knows. What none of them takes becomes a dead letter.
+func newFanout(s *stores, reg prometheus.Registerer, logger *slog.Logger) *alertmanager.Fanout {
+	return alertmanager.New(alertmanager.Options{
+		Logger: logger, Registerer: reg, Agent: "baseliner/" + version,
+		Over: s.announcer.Unboard,
+		Lost: func(e alert.Episode, why string) {
+			body, err := alertmanager.Encode([]alert.Episode{e}, time.Now().UnixMilli())
+			if err == nil {
+				err = s.deliverer.Bury(outbox.Delivery{
+					Endpoint: alertmanager.Endpoint, GroupKey: e.Key(), Body: body,
+					Notification: alert.Notification{Receiver: alertmanager.Endpoint, GroupKey: e.Key(), Alerts: []alert.Episode{e}},
+				}, why)
+			}
+			if err != nil {
+				logger.Error("alert that no alertmanager takes could not be kept", "alertname", e.Labels["alertname"], "why", why, "err", err)
+				return
+			}
+			s.announcer.Unboard([]alert.Episode{e})
+		},
+	})
+}
