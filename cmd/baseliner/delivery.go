@@ -7,7 +7,9 @@ import (
 	"strconv"
 	"time"
 
+	amconfig "github.com/prometheus/alertmanager/config"
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/inhibit"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -26,7 +28,19 @@ func routing(cfg *config.Config) alert.Routing {
 	if cfg.Alerting.Route == nil {
 		return alert.Routing{}
 	}
-	return alert.Routing{Route: dispatch.NewRoute(cfg.Alerting.Route, nil)}
+	r := alert.Routing{Route: dispatch.NewRoute(cfg.Alerting.Route, nil), Intervals: windows(cfg.Alerting.TimeIntervals)}
+	for _, rule := range cfg.Alerting.InhibitRules {
+		r.Inhibit = append(r.Inhibit, inhibit.NewInhibitRule(rule))
+	}
+	return r
+}
+
+// windows are recurring times.
+func windows(ts []amconfig.TimeInterval) (out []alert.Window) {
+	for _, t := range ts {
+		out = append(out, alert.Window{Name: t.Name, Intervals: t.TimeIntervals})
+	}
+	return out
 }
 
 // traced makes every attempt of a delivery a span.
@@ -81,6 +95,9 @@ func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint, peers *ale
 			},
 		})
 	}
+	if err := i.stores.announcer.SetMaintenance(windows(cfg.Alerting.Maintenance)); err != nil {
+		return err
+	}
 	return i.stores.announcer.Configure(time.Now().UnixMilli(), routing(cfg), es, limits(cfg))
 }
 
@@ -90,4 +107,4 @@ func reserve(dir string) *outbox.Reserve {
 }
 
 // alertRoutes are the APIs around alerts.
-func (i *instance) alertRoutes() []web.Route { return i.letterRoutes() }
+func (i *instance) alertRoutes() []web.Route { return append(i.letterRoutes(), i.silenceRoutes()...) }

@@ -12,9 +12,9 @@ import (
 	"github.com/baseliner/baseliner/pkg/config"
 )
 
-// peers prepares what the configuration says of Alertmanagers.
-func peers(cfg *config.Config) (*alertmanager.Plan, error) {
-	return alertmanager.NewPlan(cfg.Alerting.Alertmanagers, cfg.Alerting.AlertRelabel, nil)
+// peers prepares what the configuration says of Alertmanagers. quiet names what silences an alert.
+func peers(cfg *config.Config, quiet func(map[string]string, int64) string) (*alertmanager.Plan, error) {
+	return alertmanager.NewPlan(cfg.Alerting.Alertmanagers, cfg.Alerting.AlertRelabel, quiet)
 }
 
 // newFanout tells Alertmanagers what the announcer knows. What none of them takes becomes a dead letter.
@@ -22,6 +22,11 @@ func newFanout(s *stores, reg prometheus.Registerer, logger *slog.Logger) *alert
 	return alertmanager.New(alertmanager.Options{
 		Logger: logger, Registerer: reg, Agent: "baseliner/" + version,
 		Over: s.announcer.Unboard,
+		Silences: func(ss []alert.Silence) {
+			if err := s.announcer.SetForeign(ss); err != nil {
+				logger.Error("silences cannot be read", "err", err)
+			}
+		},
 		Lost: func(e alert.Episode, why string) {
 			body, err := alertmanager.Encode([]alert.Episode{e}, time.Now().UnixMilli())
 			if err == nil {

@@ -61,7 +61,7 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	peers, err := peers(cfg)
+	peers, err := peers(cfg, i.stores.announcer.OwnQuiet)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 	if err != nil {
 		return err
 	}
-	peers, err := peers(cfg)
+	peers, err := peers(cfg, i.stores.announcer.OwnQuiet)
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,10 @@ import (
 // told after its wait. abandoned are the groups of the old tree that had told of something and are gone.
 func (m *Machine) Rebuild(now int64, routing Routing) (abandoned []Group) {
 	old := m.groups
-	m.receivers = routing.Receivers
+	m.receivers, m.inhibit, m.intervals = routing.Receivers, routing.Inhibit, map[string]*Window{}
+	for i := range routing.Intervals {
+		m.intervals[routing.Intervals[i].Name] = &routing.Intervals[i]
+	}
 	m.route, m.groups, m.opts = routing.Route, map[string]*Group{}, map[string]dispatch.RouteOpts{}
 	waiting := map[string][]string{} // episode → the old groups it is a member of
 	for id, g := range old {

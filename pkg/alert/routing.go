@@ -4,12 +4,15 @@ import (
 	"slices"
 
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/inhibit"
 )
 
 // Routing is what the configuration says of who hears what.
 type Routing struct {
 	Route     *dispatch.Route // nil tells nobody anything
 	Receivers []string        // that can be told something
+	Intervals []Window        // that routes name
+	Inhibit   []*inhibit.InhibitRule
 }
 
 // MetaDeadLetters is the alert about notifications that were given up. Its label receiver names whom they were for; it is

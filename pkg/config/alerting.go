@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	amconfig "github.com/prometheus/alertmanager/config"
+	amcommon "github.com/prometheus/alertmanager/config/common"
 	promconfig "github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
@@ -18,6 +19,10 @@ type Alerting struct {
 
 	Alertmanagers promconfig.AlertmanagerConfigs
 	AlertRelabel  []*relabel.Config // of what they see
+
+	TimeIntervals []amconfig.TimeInterval // that routes name
+	Maintenance   []amconfig.TimeInterval // calendar.maintenance: neither told nor learnt
+	InhibitRules  []amcommon.InhibitRule
 
 	OutboxMaxBytes int64 // of notifications that wait
 	DeadLetters    DeadLetters
@@ -83,7 +88,6 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 			l.timeIntervals(join(path, key), lookup(n, key))
 		}
 	}
-	l.refuse(path+".labels", isSet(lookup(n, "labels")))
 
 	if children == nil || isNull(children) {
 		return
@@ -97,7 +101,7 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 	}
 }
 
-// timeIntervals checks that the intervals of a route exist, then that there are none: they are not available yet.
+// timeIntervals checks that the intervals of a route exist.
 func (l *loader) timeIntervals(path string, names *yaml.Node) {
 	if names == nil || names.Kind != yaml.SequenceNode {
 		return
@@ -115,7 +119,6 @@ func (l *loader) timeIntervals(path string, names *yaml.Node) {
 			l.fail(index(path, i), didYouMean(n.Value, defined), "time interval %q is not defined", n.Value)
 		}
 	}
-	l.refuse(path, isSet(names))
 }
 
 func isFalse(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "false" || isNull(n) }

@@ -29,6 +29,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.tracing(s.Tracing)
 	l.signals(s.Signals)
 	l.alerting(&s.Alerting)
+	l.quiet(&s.Alerting, s.Calendar.Maintenance)
 	l.notYet(s)
 }
 

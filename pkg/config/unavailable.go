@@ -2,16 +2,10 @@ package config
 
 import (
 	"net"
-	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-
-	amconfig "github.com/prometheus/alertmanager/config"
-	amcommon "github.com/prometheus/alertmanager/config/common"
-	yamlv2 "go.yaml.in/yaml/v2"
-	"go.yaml.in/yaml/v3"
 )
 
 // The false alarms that detection may cost unless configured otherwise.
@@ -33,7 +27,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.notYetIngest(s)
 	l.notYetSignals(s.Signals)
 	l.notYetCalendar(&s.Calendar)
-	l.notYetAlerting(&s.Alerting)
 
 	if r := s.Engine.Remote; r != nil {
 		if r.URL == "" {
@@ -146,30 +139,6 @@ func (l *loader) notYetCalendar(s *calendarSchema) {
 		l.oneOf(index("calendar.cycles", i), c, "month_end")
 	}
 	l.refuse("calendar.cycles", len(s.Cycles) > 0)
-	l.library("calendar.maintenance", s.Maintenance, reflect.TypeFor[amconfig.TimeInterval]())
-}
-
-func (l *loader) notYetAlerting(s *alertingSchema) {
-	l.library("alerting.inhibit_rules", s.InhibitRules, reflect.TypeFor[amcommon.InhibitRule]())
-	l.library("alerting.time_intervals", s.TimeIntervals, reflect.TypeFor[amconfig.TimeInterval]())
-}
-
-// library checks a list whose elements are of a library's type, and refuses it unless it is empty.
-func (l *loader) library(path string, n *yaml.Node, element reflect.Type, known ...string) {
-	if n == nil {
-		return
-	}
-	if n.Kind != yaml.SequenceNode {
-		l.fail(path, "", "is %s, want a list", describe(n))
-		return
-	}
-	for i, e := range n.Content {
-		block{
-			node: e, path: index(path, i), known: append(allKeys(element), known...),
-			load: func(text []byte) error { return yamlv2.UnmarshalStrict(text, reflect.New(element).Interface()) },
-		}.check(l.errs)
-	}
-	l.refuse(path, len(n.Content) > 0)
 }
 
 func (l *loader) notYetCluster(s *clusterSchema) {

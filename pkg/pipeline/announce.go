@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -38,6 +39,10 @@ type Announcer struct {
 	forgotten  int64
 	wake       chan struct{}
 
+	quiet, ownQuiet atomic.Pointer[alert.Quiet]
+	maintenance     []alert.Window
+	foreign         []alert.Silence // of Alertmanagers
+
 	// What the machine has seen and the disk has not taken.
 	taken     []byte             // the queue up to this key
 	unwritten []alert.Episode    // of the board
@@ -62,7 +67,7 @@ func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger
 	if err != nil {
 		return nil, fmt.Errorf("read alerts: %w", err)
 	}
-	return a, nil
+	return a, a.hush()
 }
 
 // Configure takes over a routing and the endpoints of its receivers. Nobody is told anything before it.

@@ -131,7 +131,7 @@ func (h *handler) ownRoutes() {
 	get("anomalies", h.ownAnomalies)
 	get("status", h.ownStatus)
 	for _, path := range []string{
-		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "silences", "business",
+		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
 		"backfill",
 	} {
 		h.route(base+path, h.api(h.notYet))

@@ -40,18 +40,21 @@ type Options struct {
 	// Over is called with episodes that need not be kept any more, Lost with those that nobody took and why.
 	Over func([]alert.Episode)
 	Lost func(e alert.Episode, why string)
+	// Silences is called with those that are in force at the Alertmanagers; nil is not.
+	Silences func([]alert.Silence)
 }
 
 // Fanout tells all Alertmanagers everything.
 type Fanout struct {
-	logger  *slog.Logger
-	now     func() time.Time
-	agent   string
-	metrics *metrics
-	over    func([]alert.Episode)
-	lost    func(e alert.Episode, why string)
-	board   board
-	pace    time.Duration // between two looks at what is due
+	logger   *slog.Logger
+	now      func() time.Time
+	agent    string
+	metrics  *metrics
+	over     func([]alert.Episode)
+	lost     func(e alert.Episode, why string)
+	silences func([]alert.Silence)
+	board    board
+	pace     time.Duration // between two looks at what is due
 
 	plan  atomic.Pointer[plan]
 	apply chan struct{}
@@ -83,7 +86,7 @@ func New(o Options) *Fanout {
 		o.Now = time.Now
 	}
 	f := &Fanout{
-		logger: o.Logger, now: o.Now, agent: o.Agent, metrics: newMetrics(o.Registerer), over: o.Over, lost: o.Lost,
+		logger: o.Logger, now: o.Now, agent: o.Agent, metrics: newMetrics(o.Registerer), over: o.Over, lost: o.Lost, silences: o.Silences,
 		board: board{entries: map[string]*entry{}}, pace: time.Second, apply: make(chan struct{}, 1), peers: map[string]*running{},
 	}
 	f.plan.Store(&plan{})
@@ -192,6 +195,7 @@ func (f *Fanout) Run(ctx context.Context) error {
 	wg.Go(func() { _ = found.Run() }) // returns the cancellation, always
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	wg.Go(func() { f.listen(ctx) })
 	groups := map[string][]*targetgroup.Group{}
 	sweep := time.NewTicker(f.pace)
 	defer sweep.Stop()

@@ -24,6 +24,7 @@ var (
 	bucketGroups     = []byte("alert_groups")      // hash of the id → group
 	bucketDeliveries = []byte("alert_deliveries")  // lane, sequence and part → delivery
 	bucketBoard      = []byte("alert_board")       // key → episode that Alertmanagers are told of
+	bucketSilences   = []byte("alert_silences")    // id → silence
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -31,7 +32,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}
