@@ -145,6 +145,7 @@ func (f *Fanout) run(ctx context.Context, p *peer, wake <-chan struct{}) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
+			clear(p.heard) // it may be about to come back without its memory
 			p.backoff = min(max(2*p.backoff, firstBackoff), longBackoff)
 			wait = p.backoff
 			if err.Error() != failing {
