@@ -86,10 +86,29 @@ func announced(t *testing.T, body []byte) string {
 
 // life is one process over the file that outlives it.
 type life struct {
-	t  *testing.T
-	db *bbolt.DB
-	a  *Announcer
-	d  *outbox.Deliverer
+	t    *testing.T
+	db   *bbolt.DB
+	a    *Announcer
+	d    *outbox.Deliverer
+	owed []Transition // of ticks that could not be committed
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func refuses(context.Context, string, []byte) error { return errors.New("down") }
+
+// delivering sends what is pending until it is stopped.
+func (l *life) delivering() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.d.Run(ctx) // it has no error to give
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func begin(t *testing.T, path string, now int64, send outbox.Send) *life {
