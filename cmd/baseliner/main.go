@@ -44,8 +44,6 @@ var notYet = map[string]string{
 	"causes":  "rank what explains a drop",
 	"explain": "why it fired, or why not",
 	"unlearn": "forget a window",
-	"silence": "add, list and expire silences",
-	"dlq":     "list, show, replay and drop dead letters",
 	"init":    "a starting configuration from a /metrics page or a Prometheus",
 	"replay":  "recompute the decision of an alert from its evidence",
 }
@@ -83,6 +81,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	add("backtest", "Replay history through the same steps: what would have fired.", func(c *kingpin.CmdClause) func() error {
 		f := backtestFlags(c)
 		return func() error { return backtest(ctx, f, stdout) }
+	})
+	add("dlq", "List, show, replay and drop dead letters: notifications that were given up.", func(c *kingpin.CmdClause) func() error {
+		f := dlqFlags(c)
+		return func() error { return dlq(ctx, f, stdout) }
+	})
+	add("silence", "Add, list and expire silences: what they match is neither told nor learnt.", func(c *kingpin.CmdClause) func() error {
+		f := silenceFlags(c)
+		return func() error { return silence(ctx, f, stdout) }
 	})
 	add("version", "Print the version.", func(*kingpin.CmdClause) func() error {
 		return func() error {

@@ -61,6 +61,10 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	peers, err := peers(cfg, i.stores.announcer.OwnQuiet)
+	if err != nil {
+		return err
+	}
 	if _, err := pipeline.NewCore(cfg.Signals); err != nil {
 		return err
 	}
@@ -72,7 +76,7 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 		i.driver.SetPace(pace(cfg), cfg.Global.EvaluationDelay)
 		err := errors.Join(
 			i.in.Reload(cfg.Signals, cfg.Global.ExternalLabels, intervals(cfg)),
-			i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es),
+			i.announce(cfg, es, peers),
 			i.tracing.ApplyConfig(tracingConfig(cfg)),
 		)
 		i.cfg.Store(cfg)

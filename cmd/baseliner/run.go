@@ -146,7 +146,11 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 	if err != nil {
 		return err
 	}
-	if err := i.stores.announcer.Configure(time.Now().UnixMilli(), route(cfg), es); err != nil {
+	peers, err := peers(cfg, i.stores.announcer.OwnQuiet)
+	if err != nil {
+		return err
+	}
+	if err := i.announce(cfg, es, peers); err != nil {
 		return err
 	}
 	i.scrapes, err = scrape.New(scrape.Options{Logger: i.logger, Registerer: reg, Appendable: i.stores.door})
@@ -216,6 +220,7 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 	actor("ticks", i.driver.Run)
 	actor("alerts", func(c context.Context) error { return i.stores.announcer.Run(c, time.Now) })
 	actor("delivery", i.stores.deliverer.Run)
+	actor("alertmanagers", i.stores.fanout.Run)
 	actor("configuration", i.watch)
 	actor("tracing", func(c context.Context) error {
 		stopped := make(chan struct{})

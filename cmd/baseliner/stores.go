@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/baseliner/baseliner/pkg/alert/alertmanager"
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
@@ -33,6 +34,7 @@ type stores struct {
 	deliverer *outbox.Deliverer
 	announcer *pipeline.Announcer
 	notes     *pipeline.Annotations
+	fanout    *alertmanager.Fanout
 	door      *ingest.Guard // the way in for samples
 }
 
@@ -62,10 +64,14 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	}
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
 	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
-	s.deliverer = outbox.NewDeliverer(s.ledger.DB(), logger, reg, time.Now)
+	s.deliverer = outbox.NewDeliverer(outbox.Options{
+		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },
+	})
 	if s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger); err != nil {
 		return s, err
 	}
+	s.fanout = newFanout(s, reg, logger)
+	s.announcer.SetBoard(s.fanout)
 	s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg)
 	return s, err
 }

@@ -48,6 +48,9 @@ func (m *Machine) places(e *Episode) (ps []place) {
 			Labels: plain(labels), RouteLabels: plain(r.RouteOpts.Labels),
 		}})
 	}
+	if avoid, ok := avoided(e.Labels); ok {
+		return m.others(ps, avoid)
+	}
 	return ps
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/inhibit"
 )
 
 // The reasons of a notification, in Alertmanager's words.
@@ -30,7 +31,14 @@ type Notification struct {
 
 // Machine is the state of all episodes and groups. It is not safe for concurrent use.
 type Machine struct {
-	route    *dispatch.Route
+	route     *dispatch.Route
+	receivers []string
+	intervals map[string]*Window
+	inhibit   []*inhibit.InhibitRule
+	quiet     *Quiet
+
+	inhibiting map[int]map[string]source // by rule, of one Advance
+
 	episodes map[string]*Episode
 	groups   map[string]*Group
 	opts     map[string]dispatch.RouteOpts // of the groups, by id
@@ -62,6 +70,7 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 		m.apply(now, &ts[i])
 	}
 	next = math.MaxInt64
+	m.inhibiting = map[int]map[string]source{}
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[id]
 		o := m.opts[id]
@@ -126,11 +135,16 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 	m.dirtyGroups[id] = true
 	g.NextFlush = now + o.GroupInterval.Milliseconds()
 	var firing, fresh, resolved int
+	muted := map[string]bool{}
 	n := Notification{Receiver: g.Receiver, GroupKey: g.Key, GroupLabels: g.Labels, RouteLabels: g.RouteLabels}
 	for key, toldFiring := range g.Members {
 		e := m.episodes[key]
 		if e == nil {
 			delete(g.Members, key)
+			continue
+		}
+		// Who was told that it fires is told that it is over, whatever silences it by now.
+		if muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != ""; muted[key] {
 			continue
 		}
 		n.Alerts = append(n.Alerts, *e)
@@ -157,7 +171,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 	}
 	for key := range g.Members {
 		if m.episodes[key].Firing {
-			g.Members[key] = g.Members[key] || n.Reason != ""
+			g.Members[key] = g.Members[key] || n.Reason != "" && !muted[key]
 		} else {
 			delete(g.Members, key)
 		}

@@ -279,13 +279,13 @@ func TestRebuildKeepsWhatWasTold(t *testing.T) {
 	s.at(1 * minute)
 	s.at(2*minute, ends("p1", 0, 2*minute), fires("p2", 2*minute))
 	// The same groups under another tree: other times, another receiver beside the old one.
-	abandoned := s.m.Rebuild(s.unix(), routes(t, `
+	abandoned := s.m.Rebuild(s.unix(), alert.Routing{Route: routes(t, `
 receiver: a
 group_by: [alertname]
 group_wait: 10s
 group_interval: 1m
 repeat_interval: 1h
-routes: [{receiver: b, matchers: [pod="p3"]}]`))
+routes: [{receiver: b, matchers: [pod="p3"]}]`)})
 	if len(abandoned) != 0 {
 		t.Errorf("abandoned: %v", abandoned)
 	}
@@ -304,7 +304,7 @@ func TestRebuildWithOtherGroupsTellsAnew(t *testing.T) {
 	s.at(0, fires("p1", 0), fires("p2", 0))
 	s.at(1 * minute)
 	s.at(2*minute, ends("p2", 0, 2*minute))
-	abandoned := s.m.Rebuild(s.unix(), routes(t, `{receiver: a, group_by: [pod], group_wait: 30s}`))
+	abandoned := s.m.Rebuild(s.unix(), alert.Routing{Route: routes(t, `{receiver: a, group_by: [pod], group_wait: 30s}`)})
 	if len(abandoned) != 1 || abandoned[0].Key != `{}:{alertname="X"}` {
 		t.Errorf("abandoned: %v", abandoned)
 	}
@@ -325,10 +325,10 @@ routes: [{receiver: quick, group_interval: 1m, continue: true, matchers: [pod!="
 	s.at(0, fires("p1", 0))
 	s.at(1*minute, ends("p1", 0, minute))
 	s.at(3 * minute) // quick has told the end and its group is gone; slow has yet to
-	s.m.Rebuild(s.unix(), routes(t, `
+	s.m.Rebuild(s.unix(), alert.Routing{Route: routes(t, `
 receiver: slow
 group_interval: 10m
-routes: [{receiver: quick, group_interval: 1m, continue: true, matchers: [pod!=""]}, {receiver: slow, matchers: [pod!=""]}]`))
+routes: [{receiver: quick, group_interval: 1m, continue: true, matchers: [pod!=""]}, {receiver: slow, matchers: [pod!=""]}]`)})
 	s.at(hour)
 	s.heard(
 		`00:00:30 quick "first notification" {}/{pod!=""}:{} +p1@00:00:00`,

@@ -7,11 +7,15 @@ import (
 	"github.com/prometheus/alertmanager/dispatch"
 )
 
-// Rebuild takes over another route tree. Groups that exist under it keep what they have told; what is new in a group is
+// Rebuild takes over another routing. Groups that exist under it keep what they have told; what is new in a group is
 // told after its wait. abandoned are the groups of the old tree that had told of something and are gone.
-func (m *Machine) Rebuild(now int64, route *dispatch.Route) (abandoned []Group) {
+func (m *Machine) Rebuild(now int64, routing Routing) (abandoned []Group) {
 	old := m.groups
-	m.route, m.groups, m.opts = route, map[string]*Group{}, map[string]dispatch.RouteOpts{}
+	m.receivers, m.inhibit, m.intervals = routing.Receivers, routing.Inhibit, map[string]*Window{}
+	for i := range routing.Intervals {
+		m.intervals[routing.Intervals[i].Name] = &routing.Intervals[i]
+	}
+	m.route, m.groups, m.opts = routing.Route, map[string]*Group{}, map[string]dispatch.RouteOpts{}
 	waiting := map[string][]string{} // episode → the old groups it is a member of
 	for id, g := range old {
 		for key := range g.Members {

@@ -100,7 +100,7 @@ func TestRestartsChangeNothing(t *testing.T) {
 				killed.Restore(episodes, groups)
 				return err
 			})
-			if abandoned := killed.Rebuild(now, route); len(abandoned) > 0 {
+			if abandoned := killed.Rebuild(now, alert.Routing{Route: route}); len(abandoned) > 0 {
 				t.Fatalf("abandoned: %v", abandoned)
 			}
 		}

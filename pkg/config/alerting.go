@@ -5,6 +5,9 @@ import (
 	"slices"
 
 	amconfig "github.com/prometheus/alertmanager/config"
+	amcommon "github.com/prometheus/alertmanager/config/common"
+	promconfig "github.com/prometheus/prometheus/config"
+	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 )
@@ -13,9 +16,21 @@ import (
 type Alerting struct {
 	Route     *amconfig.Route // nil when there is none; Alertmanager's own type, its times unset where not configured
 	Receivers []Receiver
+
+	Alertmanagers promconfig.AlertmanagerConfigs
+	AlertRelabel  []*relabel.Config // of what they see
+
+	TimeIntervals []amconfig.TimeInterval // that routes name
+	Maintenance   []amconfig.TimeInterval // calendar.maintenance: neither told nor learnt
+	InhibitRules  []amcommon.InhibitRule
+
+	OutboxMaxBytes int64 // of notifications that wait
+	DeadLetters    DeadLetters
 }
 
 func (l *loader) alerting(s *alertingSchema) {
+	l.outbox(s)
+	l.alertmanagers(s)
 	names := l.receivers(s.Receivers)
 	if s.Route == nil {
 		if len(names) > 0 {
@@ -73,7 +88,6 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 			l.timeIntervals(join(path, key), lookup(n, key))
 		}
 	}
-	l.refuse(path+".labels", isSet(lookup(n, "labels")))
 
 	if children == nil || isNull(children) {
 		return
@@ -87,7 +101,7 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 	}
 }
 
-// timeIntervals checks that the intervals of a route exist, then that there are none: they are not available yet.
+// timeIntervals checks that the intervals of a route exist.
 func (l *loader) timeIntervals(path string, names *yaml.Node) {
 	if names == nil || names.Kind != yaml.SequenceNode {
 		return
@@ -105,7 +119,6 @@ func (l *loader) timeIntervals(path string, names *yaml.Node) {
 			l.fail(index(path, i), didYouMean(n.Value, defined), "time interval %q is not defined", n.Value)
 		}
 	}
-	l.refuse(path, isSet(names))
 }
 
 func isFalse(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "false" || isNull(n) }

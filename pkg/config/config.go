@@ -167,6 +167,8 @@ func defaults() fileSchema {
 	s.Limits.Future = 10 * time.Minute
 	s.Engine.Embedded.Live = storeSchema{Retention: 48 * time.Hour, MaxBytes: 96 << 20}
 	s.Engine.Embedded.History = storeSchema{Retention: 60 * 24 * time.Hour, MaxBytes: 96 << 20}
+	s.Alerting.Outbox.MaxBytes = outboxMaxBytes
+	s.Alerting.DeadLetters.MaxAge, s.Alerting.DeadLetters.MaxBytes = deadLettersMaxAge, deadLettersMaxBytes
 	s.Cluster.Members, s.Cluster.Replication = 1, 1
 	s.Detection.Budget.Signal, s.Detection.Budget.Total = budgetPerSignal, budgetInTotal
 	return s

@@ -32,6 +32,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.calendar(&s.Calendar)
 	l.signals(s.Signals)
 	l.alerting(&s.Alerting)
+	l.quiet(&s.Alerting, s.Calendar.Maintenance)
 	l.notYet(s)
 }
 

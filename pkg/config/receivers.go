@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
 	"net/url"
 	"reflect"
 	"regexp"
@@ -10,6 +12,8 @@ import (
 	commonconfig "github.com/prometheus/common/config"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
 // Receiver is somebody who hears of alerts.
@@ -22,6 +26,7 @@ type Receiver struct {
 type Webhook struct {
 	URL          Secret
 	URLFile      string // absolute or relative to the working directory
+	SecretFile   string // the same; holds the keys that sign messages, "" signs none
 	SendResolved bool
 	MaxAlerts    int           // in one message; 0 is no limit
 	Timeout      time.Duration // of one attempt
@@ -90,6 +95,12 @@ func (l *loader) webhook(path string, s *webhookSchema) Webhook {
 	if l.has(path + ".timeout") {
 		w.Timeout = s.Timeout
 		l.between(path+".timeout", s.Timeout, 100*time.Millisecond, 10*time.Minute)
+	}
+	if s.SecretFile != "" {
+		w.SecretFile = commonconfig.JoinDir(l.dir, s.SecretFile)
+		if _, err := webhook.ReadSecrets(w.SecretFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			l.fail(path+".secret_file", "write whsec_ and 24 to 64 random bytes in base64", "%s", err)
+		}
 	}
 	own := keysOf(reflect.TypeFor[webhookSchema]())
 	if http := l.httpClient(path, s.HTTP, own); http != nil {

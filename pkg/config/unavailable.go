@@ -2,17 +2,9 @@ package config
 
 import (
 	"net"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
-
-	amconfig "github.com/prometheus/alertmanager/config"
-	amcommon "github.com/prometheus/alertmanager/config/common"
-	promconfig "github.com/prometheus/prometheus/config"
-	"github.com/prometheus/prometheus/model/relabel"
-	yamlv2 "go.yaml.in/yaml/v2"
-	"go.yaml.in/yaml/v3"
 )
 
 // The false alarms that detection may cost unless configured otherwise.
@@ -33,8 +25,6 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 func (l *loader) notYet(s *fileSchema) {
 	l.notYetIngest(s)
 	l.notYetSignals(s.Signals)
-	l.library("calendar.maintenance", s.Calendar.Maintenance, reflect.TypeFor[amconfig.TimeInterval]())
-	l.notYetAlerting(&s.Alerting)
 
 	if r := s.Engine.Remote; r != nil {
 		if r.URL == "" {
@@ -117,40 +107,6 @@ func (l *loader) notYetSignals(list []signalSchema) {
 			l.refuse(path+".value_per_unit", true)
 		}
 	}
-}
-
-func (l *loader) notYetAlerting(s *alertingSchema) {
-	l.library("alerting.inhibit_rules", s.InhibitRules, reflect.TypeFor[amcommon.InhibitRule]())
-	l.library("alerting.time_intervals", s.TimeIntervals, reflect.TypeFor[amconfig.TimeInterval]())
-	l.library("alerting.alertmanagers", s.Alertmanagers, reflect.TypeFor[promconfig.AlertmanagerConfig](), discoveries...)
-	l.library("alerting.alert_relabel_configs", s.AlertRelabelConfigs, reflect.TypeFor[relabel.Config]())
-	for _, key := range []string{"outbox.max_bytes", "dead_letters.max_age", "dead_letters.max_bytes"} {
-		l.refuse("alerting."+key, l.has("alerting."+key))
-	}
-	for i, r := range s.Receivers {
-		for j := range r.Webhooks {
-			path := index(index("alerting.receivers", i)+".webhook_configs", j) + ".secret_file"
-			l.refuse(path, l.has(path), "notifications are not signed")
-		}
-	}
-}
-
-// library checks a list whose elements are of a library's type, and refuses it unless it is empty.
-func (l *loader) library(path string, n *yaml.Node, element reflect.Type, known ...string) {
-	if n == nil {
-		return
-	}
-	if n.Kind != yaml.SequenceNode {
-		l.fail(path, "", "is %s, want a list", describe(n))
-		return
-	}
-	for i, e := range n.Content {
-		block{
-			node: e, path: index(path, i), known: append(allKeys(element), known...),
-			load: func(text []byte) error { return yamlv2.UnmarshalStrict(text, reflect.New(element).Interface()) },
-		}.check(l.errs)
-	}
-	l.refuse(path, len(n.Content) > 0)
 }
 
 func (l *loader) notYetCluster(s *clusterSchema) {

@@ -5,119 +5,93 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/prometheus/alertmanager/dispatch"
 	"go.etcd.io/bbolt"
 
 	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
-	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
-// rememberTransitions is how long a transition is recognised when it is found again.
-const rememberTransitions = 15 * 24 * time.Hour
-
-// ended is how many episodes that are over the pages still show.
-const ended = 200
-
-// Endpoint is one webhook of a receiver.
-type Endpoint struct {
-	Name    string // receiver/index
-	Payload webhook.PayloadOptions
-	Send    outbox.Send
-}
+const (
+	// rememberTransitions is how long a transition is recognised when it is found again.
+	rememberTransitions = 15 * 24 * time.Hour
+	// ended is how many episodes that are over the pages still show.
+	ended = 200
+	// rewrite is the pause before what could not be stored is stored again.
+	rewrite = 5 * time.Second
+)
 
 // Announcer is the herald of a real instance: transitions go into the outbox with the tick, and from there through
-// grouping to deliveries. It is safe for concurrent use.
+// grouping to deliveries. While the disk takes nothing, it goes on in memory. It is safe for concurrent use.
 type Announcer struct {
 	db        *bbolt.DB
 	deliverer *outbox.Deliverer
 	logger    *slog.Logger
 
-	mu        sync.Mutex
-	machine   *alert.Machine
-	stale     bool // the machine is ahead of the disk: what it decided was not stored
-	route     *dispatch.Route
-	endpoints map[string][]Endpoint // by receiver; nil until configured
-	recent    []alert.Episode       // that are over, oldest first
-	forgotten int64
-	wake      chan struct{}
+	mu         sync.Mutex
+	machine    *alert.Machine
+	configured bool
+	board      Board
+	boarded    bool
+	recent     []alert.Episode // that are over, oldest first
+	forgotten  int64
+	wake       chan struct{}
+
+	quiet, ownQuiet atomic.Pointer[alert.Quiet]
+	maintenance     []alert.Window
+	foreign         []alert.Silence // of Alertmanagers
+
+	// What the machine has seen and the disk has not taken.
+	taken     []byte             // the queue up to this key
+	unwritten []alert.Episode    // of the board
+	stranded  []alert.Transition // of ticks that could not be committed
+	handled   map[string]bool    // ids of those: the tick will put them again
+	again     []string           // of them, that the queue holds
 }
 
 // NewAnnouncer takes up what the outbox holds.
 func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger) (*Announcer, error) {
-	a := &Announcer{db: db, deliverer: deliverer, logger: logger, wake: make(chan struct{}, 1)}
+	a := &Announcer{
+		db: db, deliverer: deliverer, logger: logger, wake: make(chan struct{}, 1), machine: alert.NewMachine(nil), handled: map[string]bool{},
+	}
 	if err := db.Update(outbox.Prepare); err != nil {
 		return nil, err
 	}
-	return a, a.load()
-}
-
-// load makes the machine from what is stored. Rebuild gives it the route tree.
-func (a *Announcer) load() error {
-	return a.db.View(func(tx *bbolt.Tx) error {
-		episodes, groups, err := outbox.LoadMachine(tx, a.deliverer.Damaged)
-		if err != nil {
-			return fmt.Errorf("read alerts: %w", err)
-		}
-		a.machine = alert.NewMachine(nil)
+	err := db.View(func(tx *bbolt.Tx) error {
+		episodes, groups, err := outbox.LoadMachine(tx, deliverer.Damaged)
 		a.machine.Restore(episodes, groups)
-		a.stale = false
-		return nil
-	})
-}
-
-// catchUp takes back what could not be stored.
-func (a *Announcer) catchUp(now int64) error {
-	if !a.stale {
-		return nil
-	}
-	if err := a.load(); err != nil {
 		return err
-	}
-	a.machine.Rebuild(now, a.route)
-	return nil
-}
-
-// store runs f in a transaction that also takes the state of the machine. What fails to be stored has not been done.
-func (a *Announcer) store(f func(*bbolt.Tx) error) error {
-	a.stale = true
-	err := a.db.Update(func(tx *bbolt.Tx) error {
-		if err := f(tx); err != nil {
-			return err
-		}
-		return outbox.SaveMachine(tx, a.machine)
 	})
 	if err != nil {
-		return fmt.Errorf("store alerts: %w", err)
+		return nil, fmt.Errorf("read alerts: %w", err)
 	}
-	a.stale = false
-	a.machine.Clean()
-	return nil
+	return a, a.hush()
 }
 
-// Configure takes over a route tree and the endpoints of its receivers. Nobody is told anything before it.
-func (a *Announcer) Configure(now int64, route *dispatch.Route, endpoints map[string][]Endpoint) error {
+// Configure takes over a routing and the endpoints of its receivers. Nobody is told anything before it.
+func (a *Announcer) Configure(now int64, routing alert.Routing, endpoints []outbox.Endpoint, limits outbox.Limits) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err := a.catchUp(now); err != nil {
-		return err
-	}
-	a.route, a.endpoints = route, map[string][]Endpoint{}
-	sends := map[string]outbox.Send{}
-	for receiver, es := range endpoints {
-		a.endpoints[receiver] = es
-		for _, e := range es {
-			sends[e.Name] = e.Send
+	a.loadBoard()
+	routing.Receivers = nil
+	for i, e := range endpoints {
+		if e.Receiver != "" && (i == 0 || endpoints[i-1].Receiver != e.Receiver) {
+			routing.Receivers = append(routing.Receivers, e.Receiver)
 		}
 	}
-	for _, g := range a.machine.Rebuild(now, route) {
+	for _, g := range a.machine.Rebuild(now, routing) {
 		a.logger.Warn("route changed; this group will not be told the end of its alerts", "receiver", g.Receiver, "group", g.Key)
 	}
-	a.deliverer.SetEndpoints(sends)
-	a.poke()
-	return a.store(func(*bbolt.Tx) error { return nil })
+	a.deliverer.SetEndpoints(endpoints, limits)
+	a.configured = true
+	a.Poke()
+	if err := a.deliverer.Write(func(tx *bbolt.Tx) error { return outbox.SaveMachine(tx, a.machine) }); err != nil {
+		return fmt.Errorf("store alerts: %w", err)
+	}
+	a.machine.Clean()
+	return nil
 }
 
 // Put implements Herald.
@@ -126,9 +100,30 @@ func (a *Announcer) Put(tx *bbolt.Tx, now int64, ts []Transition) error {
 }
 
 // Committed implements Herald.
-func (a *Announcer) Committed() { a.poke() }
+func (a *Announcer) Committed() {
+	a.deliverer.Stored(nil)
+	a.Poke()
+}
 
-func (a *Announcer) poke() {
+// Stranded implements Herald: what the disk did not take is told from memory.
+func (a *Announcer) Stranded(ts []Transition, why error) {
+	a.deliverer.Stored(why)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_ = a.db.View(func(tx *bbolt.Tx) error { // never fails: the function does not
+		for _, t := range convert(ts) {
+			if id := t.ID(); !a.handled[id] && !outbox.IsKnown(tx, &t) {
+				a.handled[id] = true
+				a.stranded = append(a.stranded, t)
+			}
+		}
+		return nil
+	})
+	a.Poke()
+}
+
+// Poke says that there is something to look at.
+func (a *Announcer) Poke() {
 	select {
 	case a.wake <- struct{}{}:
 	default:
@@ -141,12 +136,10 @@ func (a *Announcer) Run(ctx context.Context, now func() time.Time) error {
 		wait := 10 * time.Second // a clock that jumps is noticed by then
 		next, err := a.Advance(now().UnixMilli())
 		if err != nil {
-			a.logger.Error("alerts were not handed over; they are kept and tried again", "err", err)
-			wait = time.Second
-		} else {
-			wait = alert.NextWake(now().UnixMilli(), next, wait)
+			a.logger.Error("alerts cannot be stored: they are sent from memory, and the death of the process would lose what is not accepted by then", "err", err)
+			wait = rewrite
 		}
-		timer := time.NewTimer(wait)
+		timer := time.NewTimer(alert.NextWake(now().UnixMilli(), next, wait))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
@@ -159,28 +152,53 @@ func (a *Announcer) Run(ctx context.Context, now func() time.Time) error {
 }
 
 // Advance groups what is queued and puts what is due into the outbox, in one transaction. next is when there is more to
-// do, 0 for not before the next transition.
+// do, 0 for not before the next transition. An error says that nothing could be stored; the alerts are on their way all
+// the same.
 func (a *Announcer) Advance(now int64) (next int64, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.endpoints == nil {
+	if !a.configured {
 		return 0, nil
-	}
-	if err := a.catchUp(now); err != nil {
-		return 0, err
 	}
 	queued, last, err := a.queued()
 	if err != nil {
 		return 0, fmt.Errorf("read queued transitions: %w", err)
 	}
-	notifications, next := a.machine.Advance(now, queued)
+	fresh := append(queued, a.stranded...)
+	a.stranded = nil
+	fresh = append(fresh, a.deadLetters(now)...)
+	notifications, next := a.machine.Advance(now, fresh)
+	a.remember(fresh)
+	told := a.onBoard(fresh)
 	forget := now-a.forgotten >= time.Hour.Milliseconds()
 	if last == nil && !a.machine.Dirty() && !forget {
 		return next, nil
 	}
-	err = a.store(func(tx *bbolt.Tx) error {
+	if err := a.store(now, notifications, append(a.unwritten, told...), last, forget); err != nil {
+		a.unwritten = append(a.unwritten, told...)
+		a.taken = last
+		a.deliverer.Remember(now, notifications)
+		return next, err
+	}
+	a.machine.Clean()
+	a.taken, a.unwritten = nil, nil
+	for _, id := range a.again {
+		delete(a.handled, id)
+	}
+	if forget {
+		a.forgotten = now
+	}
+	return next, nil
+}
+
+// store writes what the machine decided, all or nothing. What could not be written before comes first.
+func (a *Announcer) store(now int64, notifications []alert.Notification, board []alert.Episode, last []byte, forget bool) error {
+	if err := a.deliverer.Flush(); err != nil {
+		return fmt.Errorf("store notifications: %w", err)
+	}
+	err := a.deliverer.Write(func(tx *bbolt.Tx) error {
 		for i := range notifications {
-			if err := a.enqueue(tx, now, &notifications[i]); err != nil {
+			if err := a.deliverer.Enqueue(tx, now, &notifications[i]); err != nil {
 				return err
 			}
 		}
@@ -189,42 +207,28 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 				return err
 			}
 		}
-		return outbox.Taken(tx, last)
+		if err := outbox.PutBoard(tx, board); err != nil {
+			return err
+		}
+		if err := outbox.Taken(tx, last); err != nil {
+			return err
+		}
+		return outbox.SaveMachine(tx, a.machine)
 	})
 	if err != nil {
-		return 0, err
+		return fmt.Errorf("store alerts: %w", err)
 	}
-	if forget {
-		a.forgotten = now
-	}
-	for _, t := range queued {
+	return nil
+}
+
+// remember keeps what is over for the pages.
+func (a *Announcer) remember(ts []alert.Transition) {
+	for _, t := range ts {
 		if !t.Firing {
 			a.recent = append(a.recent, alert.Episode{Transition: t, Fingerprint: alert.Fingerprint(t.Labels)})
 		}
 	}
 	a.recent = a.recent[max(0, len(a.recent)-ended):]
-	if len(notifications) > 0 {
-		a.deliverer.Wake()
-	}
-	return next, nil
-}
-
-// enqueue writes one delivery for each endpoint of the receiver.
-func (a *Announcer) enqueue(tx *bbolt.Tx, now int64, n *alert.Notification) error {
-	for _, e := range a.endpoints[n.Receiver] {
-		body, ok, err := webhook.Encode(n, e.Payload)
-		if err != nil { // it never will be, and must not hold up the others
-			a.logger.Error("notification cannot be encoded and is dropped", "endpoint", e.Name, "group", n.GroupKey, "err", err)
-			continue
-		}
-		if !ok {
-			continue
-		}
-		if err := outbox.Enqueue(tx, outbox.Delivery{Endpoint: e.Name, GroupKey: n.GroupKey, Body: body, Created: now}); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func convert(ts []Transition) []alert.Transition {

@@ -48,7 +48,7 @@ type mailbox struct {
 	bodies []string
 }
 
-func (m *mailbox) accept(_ context.Context, body []byte) error {
+func (m *mailbox) accept(_ context.Context, _ string, body []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.bodies = append(m.bodies, string(body))
@@ -86,10 +86,29 @@ func announced(t *testing.T, body []byte) string {
 
 // life is one process over the file that outlives it.
 type life struct {
-	t  *testing.T
-	db *bbolt.DB
-	a  *Announcer
-	d  *outbox.Deliverer
+	t    *testing.T
+	db   *bbolt.DB
+	a    *Announcer
+	d    *outbox.Deliverer
+	owed []Transition // of ticks that could not be committed
+}
+
+func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+func refuses(context.Context, string, []byte) error { return errors.New("down") }
+
+// delivering sends what is pending until it is stopped.
+func (l *life) delivering() (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = l.d.Run(ctx) // it has no error to give
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
 }
 
 func begin(t *testing.T, path string, now int64, send outbox.Send) *life {
@@ -99,7 +118,7 @@ func begin(t *testing.T, path string, now int64, send outbox.Send) *life {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() }) // the death of most lives has closed it
-	l := &life{t: t, db: db, d: outbox.NewDeliverer(db, slog.New(slog.DiscardHandler), nil, time.Now)}
+	l := &life{t: t, db: db, d: outbox.NewDeliverer(outbox.Options{DB: db})}
 	if l.a, err = NewAnnouncer(db, l.d, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +128,12 @@ func begin(t *testing.T, path string, now int64, send outbox.Send) *life {
 
 func (l *life) configure(now int64, route *dispatch.Route, send outbox.Send) {
 	l.t.Helper()
-	err := l.a.Configure(now, route, map[string][]Endpoint{"shop": {{Name: "shop/0", Payload: webhook.PayloadOptions{SendResolved: true}, Send: send}}})
+	err := l.a.Configure(now, alert.Routing{Route: route}, []outbox.Endpoint{{
+		Name: "shop/0", Receiver: "shop", SendResolved: true, Send: send,
+		Encode: func(n *alert.Notification) ([]byte, bool, error) {
+			return webhook.Encode(n, webhook.PayloadOptions{SendResolved: true})
+		},
+	}}, outbox.Limits{})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -238,8 +262,8 @@ func TestAnnounceOutlivesDeathWithinADelivery(t *testing.T) {
 				var l *life
 				died := false
 				rest := filepath.Join(dir, "rest")
-				l = begin(t, filepath.Join(dir, "ledger"), later(0), func(ctx context.Context, body []byte) error {
-					if err := m.accept(ctx, body); err != nil || len(m.bodies) <= victim {
+				l = begin(t, filepath.Join(dir, "ledger"), later(0), func(ctx context.Context, id string, body []byte) error {
+					if err := m.accept(ctx, id, body); err != nil || len(m.bodies) <= victim {
 						return err
 					}
 					died = true
@@ -432,7 +456,7 @@ func TestAnnounceNobodyBeforeConfigure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l = &life{t: t, db: db, d: outbox.NewDeliverer(db, slog.New(slog.DiscardHandler), nil, time.Now)}
+		l = &life{t: t, db: db, d: outbox.NewDeliverer(outbox.Options{DB: db})}
 		defer l.die()
 		if l.a, err = NewAnnouncer(db, l.d, slog.New(slog.DiscardHandler)); err != nil {
 			t.Fatal(err)
@@ -460,7 +484,7 @@ func TestAnnounceNobodyBeforeConfigure(t *testing.T) {
 func TestAnnounceReloadWhileTheReceiverIsDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var m mailbox
-		down := func(context.Context, []byte) error { return errors.New("down") }
+		down := func(context.Context, string, []byte) error { return errors.New("down") }
 		l := begin(t, filepath.Join(t.TempDir(), "ledger"), later(0), down)
 		l.tick(later(0), firing("a", 0))
 		l.advance(later(0))

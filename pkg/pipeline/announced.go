@@ -14,7 +14,9 @@ import (
 // Firing implements Herald: what the grouping knows, and what it has yet to see.
 func (a *Announcer) Firing(f func(labels map[string]string, startsAt int64)) {
 	for _, e := range a.open() {
-		f(e.Labels, e.StartsAt)
+		if !e.Meta() {
+			f(e.Labels, e.StartsAt)
+		}
 	}
 }
 
@@ -27,6 +29,7 @@ func (a *Announcer) open() []alert.Episode {
 	if err != nil {
 		a.logger.Error("queued transitions cannot be read", "err", err)
 	}
+	queued = append(queued, a.stranded...)
 	for i := range queued {
 		t := &queued[i]
 		if t.Firing {
@@ -50,10 +53,21 @@ func (a *Announcer) Episodes() (firing, over []alert.Episode) {
 	return firing, append([]alert.Episode(nil), a.recent...)
 }
 
+// queued reads what the machine has not seen.
 func (a *Announcer) queued() (ts []alert.Transition, last []byte, err error) {
 	err = a.db.View(func(tx *bbolt.Tx) (err error) {
-		ts, last, err = outbox.Queued(tx, a.deliverer.Damaged)
+		ts, last, err = outbox.Queued(tx, a.taken, a.deliverer.Damaged)
 		return err
 	})
+	a.again = nil
+	if len(a.handled) > 0 {
+		ts = slices.DeleteFunc(ts, func(t alert.Transition) bool {
+			id := t.ID()
+			if a.handled[id] {
+				a.again = append(a.again, id)
+			}
+			return a.handled[id]
+		})
+	}
 	return ts, last, err
 }

@@ -210,6 +210,8 @@ func (w *witness) Put(_ *bbolt.Tx, _ int64, ts []Transition) error {
 // Committed implements Herald.
 func (w *witness) Committed() {}
 
+func (w *witness) Stranded([]Transition, error) {}
+
 // Firing implements Herald.
 func (w *witness) Firing(f func(labels map[string]string, startsAt int64)) {
 	for _, t := range w.open {

@@ -59,6 +59,8 @@ func (d *diary) Put(tx *bbolt.Tx, _ int64, ts []Transition) error {
 
 func (d *diary) Committed() {}
 
+func (d *diary) Stranded([]Transition, error) {}
+
 func (d *diary) Firing(func(map[string]string, int64)) {}
 
 func (d *diary) entries(t testing.TB) (all []string) {

@@ -35,6 +35,9 @@ type Herald interface {
 	Put(tx *bbolt.Tx, now int64, ts []Transition) error
 	// Committed is called after the transaction; Put may have been called several times when it failed.
 	Committed()
+	// Stranded is called when the transaction failed, with what the next one will put again. What was stranded before
+	// may be among it.
+	Stranded(ts []Transition, why error)
 	// Firing calls f for every alert that has not been resolved.
 	Firing(f func(labels map[string]string, startsAt int64))
 }
@@ -198,6 +201,7 @@ func (in *Instance) commit(out *Output, lastTick int64) error {
 	if err != nil {
 		clear(in.known) // it may name series that were rolled back
 		in.metrics.commitErrors.WithLabelValues("ledger").Inc()
+		in.o.Herald.Stranded(in.transitions, err)
 		return fmt.Errorf("commit tick %s: %w", clockText(out.T), err)
 	}
 	in.o.Herald.Committed()

@@ -4,5 +4,6 @@ package pipeline
 
 func init() {
 	killedRuns = 500
+	deliveryRounds = 20
 	diskDays, diskSeries = 60, 100
 }

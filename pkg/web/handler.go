@@ -132,8 +132,8 @@ func (h *handler) ownRoutes() {
 	get("status", h.ownStatus)
 	h.annotationRoutes(base)
 	for _, path := range []string{
-		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "silences", "business",
-		"backfill", "dead_letters", "dead_letters/{id}/replay",
+		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
+		"backfill",
 	} {
 		if path == "annotations" && h.Annotations != nil {
 			continue

@@ -2,111 +2,165 @@ package outbox
 
 import (
 	"context"
-	"errors"
-	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/alert"
 )
 
-const (
-	firstRetry = 500 * time.Millisecond
-	longRetry  = 5 * time.Minute
-	// A delivery is given up at an age of giveUpAt, but never before leastAttempts: neither a jump of the clock nor a
-	// long downtime of our own gives up what was hardly tried.
-	giveUpAt      = 72 * time.Hour
-	leastAttempts = 12
-	// longestWait is the longest that a receiver or the back-off can ask for; later than that is a clock that went back.
-	longestWait = time.Hour
-	// rewrite is the pause before an outcome that could not be written is written again.
-	rewrite = 5 * time.Second
-)
-
-// refusal is an error that knows its class and what the receiver asked for.
-type refusal interface {
-	error
-	Reason() string
-	Pause() time.Duration
-}
-
-func (d *Deliverer) attempt(ctx context.Context, p *Delivery, send Send) {
-	began := d.now()
-	err := send(ctx, p.Body)
-	took := d.now().Sub(began)
-	if err != nil && ctx.Err() != nil {
-		return // we are stopping; the receiver is not to blame
+// attempt sends the first delivery of a queue and writes what came of it.
+func (d *Deliverer) attempt(ctx context.Context, from *endpoint, q *queue) {
+	d.mu.Lock()
+	p, err := d.first(q)
+	d.mu.Unlock()
+	var end func(e *endpoint)
+	switch {
+	case err != nil:
+		d.logger.Error("delivery cannot be read; it is tried again", "endpoint", from.Name, "err", err)
+	case p != nil:
+		end = d.post(ctx, q, p, from.Send)
 	}
-	d.metrics.sent.WithLabelValues(p.Endpoint).Inc()
-	d.metrics.latency.WithLabelValues(p.Endpoint).Observe(took.Seconds())
-	if err == nil {
-		if p.Attempts > 0 {
-			d.logger.Info("notification was accepted", "endpoint", p.Endpoint, "group", p.GroupKey, "attempts", p.Attempts+1)
-		}
-		d.insist(ctx, p, func() error { return d.db.Update(func(tx *bbolt.Tx) error { return accepted(tx, p) }) })
-		return
+	d.mu.Lock()
+	defer d.Wake()
+	defer d.mu.Unlock()
+	q.busy = false
+	*from.flight--
+	e := d.endpoints[from.Name]
+	if e == nil {
+		e = from              // it is no longer configured
+		d.swept = time.Time{} // and what else waits for it is given up
 	}
-	reason, after := "other", time.Duration(0)
-	if f, ok := errors.AsType[refusal](err); ok {
-		reason, after = f.Reason(), f.Pause()
+	if end != nil {
+		end(e)
 	}
-	d.metrics.failed.WithLabelValues(p.Endpoint, reason).Inc()
-	news := err.Error() != p.LastError
-	p.Attempts++
-	p.LastError = err.Error()
-	now := d.now()
-	if now.UnixMilli()-p.Created > giveUpAt.Milliseconds() && p.Attempts >= leastAttempts {
-		d.insist(ctx, p, func() error { return d.bury("it was not accepted for 72 hours", p) })
-		return
-	}
-	if news {
-		d.logger.Warn("notification was not accepted and is tried again", "endpoint", p.Endpoint, "group", p.GroupKey, "attempts", p.Attempts, "err", err)
-	}
-	p.NextTry = now.Add(min(max(backoff(p.Attempts), after), longestWait)).UnixMilli()
-	d.insist(ctx, p, func() error { return d.db.Update(func(tx *bbolt.Tx) error { return tried(tx, p) }) })
-}
-
-// insist writes an outcome, however often it takes: while the disk is full nobody is told the same again and again. Only
-// what we are stopped at is sent twice.
-func (d *Deliverer) insist(ctx context.Context, p *Delivery, write func() error) {
-	for {
-		err := write()
-		if err == nil {
-			return
-		}
-		d.logger.Error("outcome of a delivery was not written; its group waits", "endpoint", p.Endpoint, "group", p.GroupKey, "err", err)
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(rewrite):
-		}
-	}
-}
-
-// backoff doubles from half a second to five minutes, between half of that and all of it. attempts is at least 1.
-func backoff(attempts int) time.Duration {
-	d := min(firstRetry<<min(attempts-1, 16), longRetry)
-	return d/2 + rand.N(d/2)
-}
-
-// bury moves deliveries to the dead letters.
-func (d *Deliverer) bury(why string, ps ...*Delivery) error {
-	if len(ps) == 0 {
-		return nil
-	}
-	err := d.db.Update(func(tx *bbolt.Tx) error {
-		for _, p := range ps {
-			if err := giveUp(tx, p); err != nil {
-				return err
-			}
-		}
+	err = d.db.View(func(tx *bbolt.Tx) error {
+		d.look(tx, q)
 		return nil
 	})
 	if err != nil {
-		return err
+		d.logger.Error("outbox is not available; a group waits", "endpoint", from.Name, "err", err)
+		d.touch(q.id)
 	}
-	for _, p := range ps {
-		d.metrics.dead.WithLabelValues(p.Endpoint).Inc()
-		d.logger.Error("notification was given up and kept as a dead letter", "endpoint", p.Endpoint, "group", p.GroupKey, "why", why, "attempts", p.Attempts, "last_error", p.LastError)
+}
+
+// post sends a delivery once. What it returns takes up the outcome, under the lock; nil when there is none.
+func (d *Deliverer) post(ctx context.Context, q *queue, p *Delivery, send Send) func(*endpoint) {
+	began := d.now()
+	if p.FirstTry == 0 {
+		d.metrics.delay.WithLabelValues(p.Endpoint).Observe(float64(began.UnixMilli()-p.Created) / 1000)
 	}
-	return nil
+	err := send(ctx, p.ID, p.Body)
+	if err != nil && ctx.Err() != nil {
+		return nil // we are stopping; the receiver is not to blame
+	}
+	now := d.now()
+	d.metrics.sent.WithLabelValues(p.Endpoint).Inc()
+	d.metrics.latency.WithLabelValues(p.Endpoint).Observe(now.Sub(began).Seconds())
+	if err == nil {
+		if p.Attempts > 0 {
+			d.logger.Info("notification was accepted", "endpoint", p.Endpoint, "group", p.GroupKey, "id", p.ID, "attempts", p.Attempts+1)
+		}
+		return func(e *endpoint) {
+			d.accept(q, p)
+			d.alive(e)
+		}
+	}
+	f := classify(err)
+	d.metrics.failed.WithLabelValues(p.Endpoint, f.reason).Inc()
+	if err.Error() != p.LastError {
+		d.logger.Warn("notification was not accepted", "endpoint", p.Endpoint, "group", p.GroupKey, "id", p.ID, "attempts", p.Attempts+1, "err", err)
+	}
+	return func(e *endpoint) {
+		again := *p // a copy under the lock: it may have been written to disk meanwhile
+		if again.FirstTry == 0 {
+			again.FirstTry = began.UnixMilli()
+		}
+		again.LastTry, again.LastError, again.LastStatus = now.UnixMilli(), err.Error(), f.status
+		again.Attempts++
+		d.failed(e, q, &again, f)
+	}
+}
+
+// alive takes up that an endpoint does its work. What waited only because it did not is due at once.
+func (d *Deliverer) alive(e *endpoint) {
+	if !e.circuit.worked() {
+		return
+	}
+	d.logger.Info("endpoint works again", "endpoint", e.Name)
+	e.worked = d.now().UnixMilli()
+	for _, q := range e.waiting {
+		q.hurry(e.worked)
+	}
+	e.waiting.init()
+}
+
+// failed decides what becomes of a delivery.
+func (d *Deliverer) failed(e *endpoint, q *queue, p *Delivery, f failure) {
+	now := d.now().UnixMilli()
+	p.NextTry = now + max(pauseAfter(p.Attempts), min(f.pause, longestWait)).Milliseconds()
+	switch f.class {
+	case trouble:
+		e.failures++
+		e.circuit.failed(now, f.pause)
+	case gone:
+		e.disabled = true
+		d.logger.Error("endpoint wants nothing any more (410); it is disabled until the configuration is loaded again", "endpoint", p.Endpoint)
+		d.metrics.disabled.WithLabelValues(p.Endpoint).Set(1)
+		d.swept = time.Time{} // what else waits for it is given up
+		d.give(q, p, "its endpoint answered 410 Gone")
+		return
+	case tooLarge:
+		if d.halve(e, q, p) {
+			d.alive(e)
+			return
+		}
+		fallthrough
+	case refused:
+		d.alive(e)
+		if p.Refusals++; p.Refusals > len(refusals) {
+			d.give(q, p, "it was refused "+strconv.Itoa(p.Refusals)+" times")
+			return
+		}
+		p.NextTry = now + max(refusals[p.Refusals-1], min(f.pause, longestWait)).Milliseconds()
+	}
+	if d.expired(e, q, p.Created, p.Attempts, now) {
+		d.give(q, p, tooOld)
+		return
+	}
+	d.save(q, p)
+}
+
+const tooOld = "it was not accepted for 72 hours"
+
+// expired says whether something was tried for long enough.
+func (d *Deliverer) expired(e *endpoint, q *queue, created int64, attempts int, now int64) bool {
+	return now-created > giveUpAt.Milliseconds() && max(attempts, e.failures-q.seen) >= leastAttempts
+}
+
+// halve splits what is too large in two; the ids of the halves tell where they come from.
+func (d *Deliverer) halve(e *endpoint, q *queue, p *Delivery) bool {
+	first, second, ok := p.Notification.Halve()
+	if !ok || e.Encode == nil || p.key == nil {
+		return false
+	}
+	var halves [2]Delivery
+	for i, n := range []*alert.Notification{&first, &second} {
+		body, ok, err := e.Encode(n)
+		if err != nil || !ok {
+			return false
+		}
+		halves[i] = *p
+		halves[i].ID, halves[i].Notification, halves[i].Body, halves[i].Part = p.ID+"."+strconv.Itoa(i+1), *n, body, true
+		halves[i].NextTry, halves[i].Attempts = 0, 0
+	}
+	err := d.update(func(tx *bbolt.Tx) error { return split(tx, p, halves) })
+	if err != nil {
+		d.logger.Error("notification that is too large could not be split; it is tried again", "endpoint", p.Endpoint, "id", p.ID, "err", err)
+		return false
+	}
+	q.unsaved = nil
+	d.logger.Warn("notification was too large and is sent in halves", "endpoint", p.Endpoint, "group", p.GroupKey, "id", p.ID, "alerts", len(p.Notification.Alerts))
+	return true
 }

@@ -22,7 +22,9 @@ var (
 	bucketQueue      = []byte("alert_queue")       // sequence → transition that the grouping has not seen
 	bucketEpisodes   = []byte("alert_episodes")    // key → episode
 	bucketGroups     = []byte("alert_groups")      // hash of the id → group
-	bucketDeliveries = []byte("alert_deliveries")  // sequence → delivery
+	bucketDeliveries = []byte("alert_deliveries")  // lane, sequence and part → delivery
+	bucketBoard      = []byte("alert_board")       // key → episode that Alertmanagers are told of
+	bucketSilences   = []byte("alert_silences")    // id → silence
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -30,7 +32,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}
@@ -100,12 +102,14 @@ func PutTransitions(tx *bbolt.Tx, now int64, ts []alert.Transition) error {
 	return nil
 }
 
-// Queued returns the transitions that the grouping has not seen, oldest first, and the key of the last for Taken; nil
-// when there are none.
-func Queued(tx *bbolt.Tx, damaged Damaged) (ts []alert.Transition, last []byte, err error) {
+// Queued returns the transitions that the grouping has not seen and that were put behind a key, oldest first, and the
+// key of the last for Taken; nil when there are none.
+func Queued(tx *bbolt.Tx, after []byte, damaged Damaged) (ts []alert.Transition, last []byte, err error) {
 	b := tx.Bucket(bucketQueue)
-	err = each(b, "queue", damaged, func(_ []byte, t *alert.Transition) error {
-		ts = append(ts, *t)
+	err = each(b, "queue", damaged, func(k []byte, t *alert.Transition) error {
+		if bytes.Compare(k, after) > 0 {
+			ts = append(ts, *t)
+		}
 		return nil
 	})
 	last, _ = b.Cursor().Last()
@@ -122,6 +126,11 @@ func Taken(tx *bbolt.Tx, last []byte) error {
 		}
 	}
 	return nil
+}
+
+// IsKnown says whether a transition was put before.
+func IsKnown(tx *bbolt.Tx, t *alert.Transition) bool {
+	return tx.Bucket(bucketKnown).Get([]byte(t.ID())) != nil
 }
 
 // ForgetTransitions drops the memory of transitions told before the instant.

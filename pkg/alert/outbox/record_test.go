@@ -52,7 +52,7 @@ func begin(pod string, start int64) alert.Transition {
 func queued(t *testing.T, db *bbolt.DB) (pods []string, last []byte) {
 	t.Helper()
 	err := db.View(func(tx *bbolt.Tx) error {
-		ts, l, err := Queued(tx, whole(t))
+		ts, l, err := Queued(tx, nil, whole(t))
 		for _, tr := range ts {
 			pods = append(pods, tr.Labels["pod"])
 		}
@@ -121,9 +121,7 @@ func TestNothingIsQueued(t *testing.T) {
 // TestEveryFlippedBitIsNoticed damages a record at every place and cuts it at every length.
 func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	db := create(t)
-	update(t, db, func(tx *bbolt.Tx) error {
-		return Enqueue(tx, Delivery{Endpoint: "r/0", GroupKey: "g", Body: []byte("{}")})
-	})
+	enqueue(t, db, "r/0", "g", "a")
 	update(t, db, func(tx *bbolt.Tx) error {
 		k, v := tx.Bucket(bucketDeliveries).Cursor().First()
 		k, v = slices.Clone(k), slices.Clone(v)
@@ -170,7 +168,7 @@ func TestLabelsOfAnyLength(t *testing.T) {
 		})
 	}
 	load()
-	if abandoned := restored.Rebuild(1000, route); len(abandoned) > 0 {
+	if abandoned := restored.Rebuild(1000, alert.Routing{Route: route}); len(abandoned) > 0 {
 		t.Error("the group is gone")
 	}
 	long.Firing, long.EndsAt = false, 2

@@ -32,6 +32,10 @@ type SenderOptions struct {
 	Timeout time.Duration
 	HTTP    commonconfig.HTTPClientConfig
 	Agent   string // User-Agent
+	// SecretFile holds the keys that sign messages, read before each post; "" signs none.
+	SecretFile string
+	// Connections is how many may be open to one address at once; 0 is no limit.
+	Connections int
 }
 
 // Sender posts bodies to one receiver. It is safe for concurrent use.
@@ -68,6 +72,9 @@ type Failure struct {
 func (f *Failure) Error() string { return f.Err.Error() }
 func (f *Failure) Unwrap() error { return f.Err }
 
+// Code is the status of the answer, 0 when there was none.
+func (f *Failure) Code() int { return f.Status }
+
 // Reason names the class, for metrics.
 func (f *Failure) Reason() string { return string(f.Class) }
 
@@ -80,7 +87,12 @@ func NewSender(name string, o SenderOptions) (*Sender, error) {
 	if o.Timeout == 0 {
 		o.Timeout = defaultTimeout
 	}
-	c, err := commonconfig.NewClientFromConfig(o.HTTP, name)
+	var opts []commonconfig.HTTPClientOption
+	if o.Connections > 0 {
+		limit := &connections{most: o.Connections, slots: map[string]chan struct{}{}}
+		opts = append(opts, commonconfig.WithDialContextFunc(limit.dial))
+	}
+	c, err := commonconfig.NewClientFromConfig(o.HTTP, name, opts...)
 	if err != nil {
 		return nil, fmt.Errorf("http client of receiver %s: %w", name, err)
 	}
@@ -95,8 +107,8 @@ func NewSender(name string, o SenderOptions) (*Sender, error) {
 	return &Sender{o, c}, nil
 }
 
-// Send posts a body once. Any error is a *Failure.
-func (s *Sender) Send(ctx context.Context, body []byte) error {
+// Send posts a body once, under an id that is the same whenever the same body is sent. Any error is a *Failure.
+func (s *Sender) Send(ctx context.Context, id string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	target := s.o.URL
@@ -110,12 +122,20 @@ func (s *Sender) Send(ctx context.Context, body []byte) error {
 			return &Failure{Class: ClassOther, Err: errors.New("read url_file: it is empty")}
 		}
 	}
+	var keys [][]byte
+	if s.o.SecretFile != "" {
+		var err error
+		if keys, err = ReadSecrets(s.o.SecretFile); err != nil {
+			return &Failure{Class: ClassOther, Err: err}
+		}
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
 	if err != nil {
 		return &Failure{Class: ClassOther, Err: errors.New("post: the url is not one")} // the error would show it
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", s.o.Agent)
+	sign(req.Header, keys, id, time.Now(), body)
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return &Failure{Class: classOf(err), Err: fmt.Errorf("post: %s", redact(withoutURL(err).Error(), req.URL))}

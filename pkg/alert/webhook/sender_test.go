@@ -40,7 +40,7 @@ func post(t *testing.T, url string, change ...func(*webhook.SenderOptions)) *web
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.Send(t.Context(), []byte(`{"version":"4"}`))
+	err = s.Send(t.Context(), "msg_1", []byte(`{"version":"4"}`))
 	if err == nil {
 		return nil
 	}
@@ -196,7 +196,7 @@ func TestCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var f *webhook.Failure
-	if err := s.Send(ctx, nil); !errors.As(err, &f) || f.Class != webhook.ClassCanceled {
+	if err := s.Send(ctx, "msg_1", nil); !errors.As(err, &f) || f.Class != webhook.ClassCanceled {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,0 +1,179 @@
+package outbox
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/alert"
+)
+
+// keep stores an episode as the grouping does.
+func keep(t *testing.T, db *bbolt.DB, n *alert.Notification) {
+	t.Helper()
+	update(t, db, func(tx *bbolt.Tx) error {
+		for i := range n.Alerts {
+			if err := put(tx.Bucket(bucketEpisodes), []byte(n.Alerts[i].Key()), &n.Alerts[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// refusing is a bench whose receiver has refused one notification about a and b for good.
+func refusing(t *testing.T) (*bench, *desk, *int) {
+	t.Helper()
+	status := 400
+	d := &desk{answer: always(&status)}
+	b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
+	keep(t, b.db, told("r", "g", "a", "b"))
+	b.tell(t, told("r", "g", "a", "b"))
+	pass(time.Hour)
+	want(t, "dead letters", letters(t, b.db), "a b")
+	return b, d, &status
+}
+
+func only(t *testing.T, b *bench) DeadLetter {
+	t.Helper()
+	ls, err := b.Letters("r")
+	if err != nil || len(ls) != 1 {
+		t.Fatalf("%d letters, %v", len(ls), err)
+	}
+	return ls[0]
+}
+
+func TestReplaySendsTheSameUnderTheSameID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, d, status := refusing(t)
+		l := only(t, b)
+		if l.Attempts != 4 || l.LastStatus != 400 || l.FirstTry == 0 || l.Why == "" || b.Dead()["r/0"] != 1 {
+			t.Errorf("%+v", l)
+		}
+		*status = 200
+		if err := b.ReplayLetter(l.ID, false); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		want(t, "accepted", d.accepted(), "a b")
+		if first, last := d.posts[0].id, d.posts[len(d.posts)-1].id; first != last || first != l.ID {
+			t.Errorf("sent as %s, then as %s", first, last)
+		}
+		want(t, "dead letters", letters(t, b.db))
+		if b.Dead()["r/0"] != 0 {
+			t.Error("a letter is counted")
+		}
+		if err := b.ReplayLetter(l.ID, false); !errors.Is(err, ErrNoSuchLetter) {
+			t.Errorf("replayed again: %v", err)
+		}
+	})
+}
+
+func TestReplayOfWhatIsOverSendsTheStateOfNow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, d, status := refusing(t)
+		update(t, b.db, func(tx *bbolt.Tx) error { // a has ended and was forgotten, b fires on
+			a := told("r", "g", "a").Alerts[0]
+			ended := a.Transition
+			ended.Firing, ended.EndsAt = false, 9
+			if err := PutTransitions(tx, 9, []alert.Transition{ended}); err != nil {
+				return err
+			}
+			return tx.Bucket(bucketEpisodes).Delete([]byte(a.Key()))
+		})
+		*status = 200
+		id := only(t, b).ID
+		if err := b.ReplayLetter(id, false); !errors.Is(err, ErrSuperseded) {
+			t.Fatalf("replayed: %v", err)
+		}
+		want(t, "accepted", d.accepted())
+		if err := b.ReplayLetter(id, true); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		want(t, "accepted", d.accepted(), "-a b")
+		want(t, "dead letters", letters(t, b.db))
+	})
+}
+
+func TestReplayOfWhatTheReceiverHasHeardSince(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, d, status := refusing(t)
+		*status = 200
+		b.tell(t, told("r", "g", "a", "b", "c"))
+		pass(time.Second)
+		want(t, "accepted", d.accepted(), "a b c")
+		if err := b.ReplayLetter(only(t, b).ID, false); !errors.Is(err, ErrSuperseded) {
+			t.Errorf("replayed: %v", err)
+		}
+	})
+}
+
+func TestReplayOfAnEndIsNeverOutdated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := 400
+		d := &desk{answer: always(&status)}
+		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
+		b.tell(t, told("r", "g", "-a"))
+		pass(time.Hour)
+		status = 200
+		if err := b.ReplayLetter(only(t, b).ID, false); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		want(t, "accepted", d.accepted(), "-a")
+	})
+}
+
+func TestDropAndReplayWithoutAnEndpoint(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, _, _ := refusing(t)
+		id := only(t, b).ID
+		b.SetEndpoints(nil, Limits{})
+		if err := b.ReplayLetter(id, true); err == nil || !strings.Contains(err.Error(), "no longer configured") {
+			t.Errorf("replayed to nowhere: %v", err)
+		}
+		if err := b.DropLetter(id); err != nil {
+			t.Fatal(err)
+		}
+		want(t, "dead letters", letters(t, b.db))
+		if err := b.DropLetter(id); !errors.Is(err, ErrNoSuchLetter) {
+			t.Errorf("dropped again: %v", err)
+		}
+	})
+}
+
+func TestDeadLettersAreForgottenForAgeAndSpace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := 400
+		d := &desk{answer: always(&status)}
+		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{DeadMaxAge: 24 * time.Hour}).run(t)
+		b.tell(t, told("r", "g", "old"))
+		pass(23 * time.Hour)
+		b.tell(t, told("r", "g", "young"))
+		pass(2 * time.Hour)
+		want(t, "dead letters", letters(t, b.db), "young")
+		if !strings.Contains(b.log.String(), `body=old`) {
+			t.Errorf("the log does not keep what is forgotten: %s", b.log)
+		}
+		for _, pod := range []string{"1", "2", "3", "4"} {
+			b.tell(t, told("r", pod, pod))
+		}
+		pass(time.Hour)
+		size := 0
+		update(t, b.db, func(tx *bbolt.Tx) error {
+			_, v := tx.Bucket(bucketDead).Cursor().First()
+			size = len(v)
+			return nil
+		})
+		b.SetEndpoints([]Endpoint{d.endpoint("r/0")}, Limits{DeadMaxBytes: int64(size*2 + size/2)})
+		pass(2 * time.Minute)
+		if got := letters(t, b.db); len(got) != 2 || b.Dead()["r/0"] != 2 {
+			t.Errorf("kept %q, counted %d", got, b.Dead()["r/0"])
+		}
+	})
+}
