@@ -25,6 +25,7 @@ type Config struct {
 	File     string // as it was named to Load
 	Global   Global
 	Scrape   *promconfig.Config // for the managers of scraping and discovery; holds nothing but global and scrape_configs
+	Ingest   Ingest
 	Limits   Limits
 	Engine   Engine
 	Signals  []signal.Definition

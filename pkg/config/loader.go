@@ -23,6 +23,7 @@ type loader struct {
 
 func (l *loader) validate(s *fileSchema) {
 	l.global(&s.Global)
+	l.ingest(&s.Ingest)
 	l.limits(&s.Limits)
 	l.engine(&s.Engine)
 	l.scrape(s.Global.Scrape, s.ScrapeConfigs)

@@ -75,7 +75,6 @@ func (l *loader) notYetIngest(s *fileSchema) {
 		}
 		l.refuse(path, true)
 	}
-	l.refuse("ingest.remote_write.enabled", s.Ingest.RemoteWrite.Enabled)
 	l.refuse("ingest.business.enabled", s.Ingest.Business.Enabled)
 
 	for key, hint := range map[string]string{

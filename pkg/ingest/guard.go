@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,6 +17,10 @@ const DefaultFuture = 10 * time.Minute
 
 // DefaultFloor is the earliest time a sample may have. A machine whose clock was never set believes in 1970.
 var DefaultFloor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// bornWithin is how long before its first sample a counter may have begun for that to matter: what began earlier has
+// counted in ranges that are over.
+const bornWithin = time.Hour
 
 // GuardOptions configure a Guard. The zero value of a field is its default.
 type GuardOptions struct {
@@ -74,13 +79,21 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 	return g
 }
 
+// Refuse counts n samples that a receiver did not even offer.
+func (g *Guard) Refuse(reason Reason, n int) { g.rejected[reason].Add(float64(n)) }
+
+// Check says whether a sample of that time (unix milliseconds) would be refused.
+func (g *Guard) Check(t int64) *Refusal { return g.check(t, g.ceiling()) }
+
+func (g *Guard) ceiling() int64 { return g.now().Add(g.future).UnixMilli() }
+
 // AppenderV2 implements storage.AppendableV2. What counts as the future is decided now, for the whole life of the
 // appender: it is meant for one scrape or one request.
 func (g *Guard) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	return &appender{
 		AppenderV2: g.next.AppenderV2(ctx),
 		guard:      g,
-		ceiling:    g.now().Add(g.future).UnixMilli(),
+		ceiling:    g.ceiling(),
 	}
 }
 
@@ -94,13 +107,12 @@ type appender struct {
 
 // Append implements storage.AppenderV2.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
-	switch {
-	case t > a.ceiling:
-		a.guard.rejected[TooFarInFuture].Inc()
-		return 0, storage.ErrOutOfBounds
-	case t < a.guard.floor:
-		a.guard.rejected[TooFarInPast].Inc()
-		return 0, storage.ErrOutOfBounds
+	if err := a.guard.check(t, a.ceiling); err != nil {
+		a.guard.rejected[err.Reason].Inc()
+		return 0, err
+	}
+	if t-st > bornWithin.Milliseconds() || st >= t {
+		st = 0
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 	reason := ReasonOf(err)
@@ -111,9 +123,27 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	a.guard.rejected[reason].Inc()
 	if reason == TooOld {
 		// The scrape loop gives up a whole scrape for an error it does not know, and this one it does not.
-		return 0, storage.ErrOutOfBounds
+		return 0, &Refusal{TooOld, err.Error()}
 	}
 	return ref, err
+}
+
+func (g *Guard) check(t, ceiling int64) *Refusal {
+	switch {
+	case t > ceiling:
+		return &Refusal{TooFarInFuture, fmt.Sprintf("its time %s is more than %s ahead of our clock (limits.future)", instant(t), g.future)}
+	case t < g.floor:
+		return &Refusal{TooFarInPast, fmt.Sprintf("its time %s is that of a clock that was never set", instant(t))}
+	}
+	return nil
+}
+
+// instant prints a time in milliseconds, whatever it is.
+func instant(t int64) string {
+	if at := time.UnixMilli(t).UTC(); at.Year() >= 0 && at.Year() <= 9999 {
+		return at.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%d ms", t)
 }
 
 // Commit implements storage.AppenderTransaction. Samples count as accepted once it succeeded.
