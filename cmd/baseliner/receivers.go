@@ -1,9 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net"
 	"net/http"
 
 	"github.com/baseliner/baseliner/pkg/ingest"
+	"github.com/baseliner/baseliner/pkg/ingest/otlp"
 	"github.com/baseliner/baseliner/pkg/ingest/remotewrite"
 	"github.com/baseliner/baseliner/pkg/web"
 )
@@ -14,19 +18,69 @@ const (
 	inFlightBytes = 64 << 20
 )
 
-// receivers are the ways in for samples over HTTP. Those that are not configured say how to.
-func (i *instance) receivers() []web.Route {
-	cfg := i.cfg.Load().Ingest
+// inputs are the ways in for samples that somebody sends. Those that are not configured are nil.
+type inputs struct {
+	remoteWrite http.Handler
+	otlp        *otlp.Receiver
+}
+
+func (i *instance) newInputs() (in inputs) {
+	cfg := i.cfg.Load()
 	memory := ingest.NewMemory(inFlightBytes)
-	writing := off("remote-write is not enabled: set ingest.remote_write.enabled")
-	if cfg.RemoteWrite {
-		writing = remotewrite.NewHandler(remotewrite.Options{
+	if cfg.Ingest.RemoteWrite {
+		in.remoteWrite = remotewrite.NewHandler(remotewrite.Options{
 			Logger: i.logger, Door: i.stores.door, Memory: memory, MaxBytes: bodyBytes,
 		})
 	}
-	return []web.Route{{Pattern: "POST /api/v1/write", Handler: writing}}
+	if cfg.Ingest.OTLPGRPC != "" || cfg.Ingest.OTLPHTTP != "" {
+		in.otlp = otlp.New(otlp.Options{
+			Logger: i.logger, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: bodyBytes, Lookback: cfg.Global.Lookback,
+		})
+	}
+	return in
 }
 
-func off(why string) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, why, http.StatusNotFound) })
+// routes are those of the pages' listeners. What is not configured says how to.
+func (in inputs) routes() []web.Route {
+	off := func(why string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, why, http.StatusNotFound) })
+	}
+	writing, metrics := in.remoteWrite, off("OTLP is not enabled: set ingest.otlp.http.endpoint or ingest.otlp.grpc.endpoint")
+	if writing == nil {
+		writing = off("remote-write is not enabled: set ingest.remote_write.enabled")
+	}
+	if in.otlp != nil {
+		metrics = in.otlp
+	}
+	return []web.Route{{Pattern: "POST /api/v1/write", Handler: writing}, {Pattern: "POST /v1/metrics", Handler: metrics}}
+}
+
+// otlpServers starts the listeners that OTLP has for itself.
+func (i *instance) otlpServers(ctx context.Context, actor func(string, func(context.Context) error)) error {
+	cfg := i.cfg.Load().Ingest
+	listen := func(address string) (net.Listener, error) {
+		ls, err := web.Listen(ctx, address)
+		if err != nil {
+			return nil, fmt.Errorf("ingest.otlp: %w", err)
+		}
+		i.logger.Info("receiving OTLP", "endpoint", ls[0].Addr().String())
+		return ls[0], nil
+	}
+	if cfg.OTLPGRPC != "" {
+		l, err := listen(cfg.OTLPGRPC)
+		if err != nil {
+			return err
+		}
+		actor("OTLP over gRPC", func(c context.Context) error { return i.inputs.otlp.RunGRPC(c, l) })
+	}
+	if cfg.OTLPHTTP != "" {
+		l, err := listen(cfg.OTLPHTTP)
+		if err != nil {
+			return err
+		}
+		mux := http.NewServeMux()
+		mux.Handle("/v1/metrics", i.inputs.otlp)
+		actor("OTLP over HTTP", func(c context.Context) error { return web.Server{Handler: mux, Logger: i.logger}.Run(c, l) })
+	}
+	return nil
 }

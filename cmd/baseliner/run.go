@@ -65,6 +65,7 @@ type instance struct {
 	driver  *pipeline.Driver
 	scrapes *scrape.Manager
 	tracing *tracing.Manager
+	inputs  inputs
 	page    *url.URL
 	started time.Time
 
@@ -189,6 +190,7 @@ func longestInterval(cfg *config.Config) time.Duration {
 
 // run starts everything and waits for the first to end.
 func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.Registry, listeners []net.Listener) error {
+	i.inputs = i.newInputs()
 	handler, probes, err := i.handlers(reg)
 	if err != nil {
 		return err
@@ -237,6 +239,9 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 			return err
 		}
 		actor("probes", func(c context.Context) error { return web.Server{Handler: probes, Logger: i.logger}.Run(c, probe...) })
+	}
+	if err := i.otlpServers(ctx, actor); err != nil {
+		return err
 	}
 	i.logger.Info("running", "version", version, "address", i.page.String(), "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs), "storage", i.o.path)
 	return g.Run()

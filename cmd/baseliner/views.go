@@ -37,7 +37,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 				StorageRetention: retention(i.cfg.Load()),
 			}
 		},
-		TSDB: i.tsdbStatus, Routes: i.receivers(),
+		TSDB: i.tsdbStatus, Routes: i.inputs.routes(),
 		Flags: map[string]string{
 			"config.file": i.o.config, "storage.path": i.o.path, "web.listen-address": strings.Join(i.o.listen, ","),
 			"web.probe-address": i.o.probe, "web.external-url": i.o.external, "web.route-prefix": i.o.prefix,

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"reflect"
 	"regexp"
 	"slices"
@@ -63,18 +62,6 @@ func (l *loader) notYet(s *fileSchema) {
 }
 
 func (l *loader) notYetIngest(s *fileSchema) {
-	for path, endpoint := range map[string]string{
-		"ingest.otlp.grpc.endpoint": s.Ingest.OTLP.GRPC.Endpoint,
-		"ingest.otlp.http.endpoint": s.Ingest.OTLP.HTTP.Endpoint,
-	} {
-		if !l.has(path) {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(endpoint); err != nil {
-			l.fail(path, "write 127.0.0.1:4317", "%q is not host:port", endpoint)
-		}
-		l.refuse(path, true)
-	}
 	l.refuse("ingest.business.enabled", s.Ingest.Business.Enabled)
 
 	for key, hint := range map[string]string{
