@@ -6,16 +6,13 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
 	"github.com/baseliner/baseliner/pkg/ingest/otlp"
 	"github.com/baseliner/baseliner/pkg/ingest/remotewrite"
 	"github.com/baseliner/baseliner/pkg/web"
-)
-
-// What requests that bring samples may hold: one of them decoded, and all of them at once.
-const (
-	bodyBytes     = 16 << 20
-	inFlightBytes = 64 << 20
 )
 
 // inputs are the ways in for samples that somebody sends. Those that are not configured are nil.
@@ -24,20 +21,27 @@ type inputs struct {
 	otlp        *otlp.Receiver
 }
 
-func (i *instance) newInputs() (in inputs) {
+func (i *instance) newInputs(reg prometheus.Registerer) (in inputs) {
 	cfg := i.cfg.Load()
-	memory := ingest.NewMemory(inFlightBytes)
+	memory := ingest.NewMemory(cfg.Limits.InFlightBytes, reg, i.logger)
 	if cfg.Ingest.RemoteWrite {
 		in.remoteWrite = remotewrite.NewHandler(remotewrite.Options{
-			Logger: i.logger, Door: i.stores.door, Memory: memory, MaxBytes: bodyBytes,
+			Logger: i.logger, Door: i.stores.door, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, MaxSamples: cfg.Limits.SamplesPerScrape,
 		})
 	}
 	if cfg.Ingest.OTLPGRPC != "" || cfg.Ingest.OTLPHTTP != "" {
 		in.otlp = otlp.New(otlp.Options{
-			Logger: i.logger, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: bodyBytes, Lookback: cfg.Global.Lookback,
+			Logger: i.logger, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, Lookback: cfg.Global.Lookback,
 		})
 	}
 	return in
+}
+
+// guardLimits are those that every sample meets, whoever brings it.
+func guardLimits(cfg *config.Config) ingest.Limits {
+	return ingest.Limits{
+		Series: cfg.Limits.Series, Labels: cfg.Limits.Labels, LabelNameBytes: 256, LabelValueBytes: cfg.Limits.LabelValueBytes,
+	}
 }
 
 // routes are those of the pages' listeners. What is not configured says how to.

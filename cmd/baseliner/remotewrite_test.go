@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -8,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/prometheus/prompb"
 )
 
 // A real Prometheus scrapes itself and writes everything to us, through a restart of ours.
@@ -67,5 +71,51 @@ func TestRemoteWriteIsOffUnlessAsked(t *testing.T) {
 	status, body := r.post("/api/v1/write")
 	if status != http.StatusNotFound || !strings.Contains(body, "ingest.remote_write.enabled") {
 		t.Errorf("answer %d %q", status, body)
+	}
+}
+
+// The limits of the configuration hold for what is sent.
+func TestLimitsInForce(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	r := runInstanceOf(t, write(t, dir, "baseliner.yml", "ingest: {remote_write: {enabled: true}}\nlimits: {labels: 3, samples_per_scrape: 2, body_bytes: 64KiB}\n"), dir+"/data")
+	send := func(samples int, labels ...prompb.Label) (int, string) {
+		t.Helper()
+		s := prompb.TimeSeries{Labels: append(labels, prompb.Label{Name: "__name__", Value: "sent"})}
+		for i := range samples {
+			s.Samples = append(s.Samples, prompb.Sample{Timestamp: time.Now().UnixMilli() + int64(i)})
+		}
+		b, err := (&prompb.WriteRequest{Timeseries: []prompb.TimeSeries{s}}).Marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.Post(r.url+"/api/v1/write", "application/x-protobuf", bytes.NewReader(snappy.Encode(nil, b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.read(resp)
+	}
+	a, b, c := prompb.Label{Name: "a", Value: "1"}, prompb.Label{Name: "b", Value: "1"}, prompb.Label{Name: "c", Value: "1"}
+	for _, want := range []struct {
+		samples int
+		labels  []prompb.Label
+		code    int
+		part    string
+	}{
+		{1, []prompb.Label{a, b}, http.StatusNoContent, ""},
+		{1, []prompb.Label{a, b, c}, http.StatusBadRequest, "limits.labels"},
+		{3, []prompb.Label{a}, http.StatusRequestEntityTooLarge, "limits.samples_per_scrape"},
+		{1, []prompb.Label{{Name: "a", Value: strings.Repeat("x", 5000)}}, http.StatusBadRequest, "limits.label_value_bytes"},
+		{1, []prompb.Label{{Name: "a", Value: strings.Repeat("x", 70_000)}}, http.StatusRequestEntityTooLarge, "limits.body_bytes"},
+	} {
+		if code, body := send(want.samples, want.labels...); code != want.code || !strings.Contains(body, want.part) {
+			t.Errorf("answer %d %q, want %d and %q", code, body, want.code, want.part)
+		}
+	}
+	if a := r.query("sent"); len(a.Result) != 1 {
+		t.Errorf("the store holds %v", a.Result)
+	}
+	if log := r.stderr.String(); strings.Count(log, "reason=label_limit") != 1 || !strings.Contains(log, "raise limits.labels") {
+		t.Errorf("the log does not say what to change: %s", log)
 	}
 }

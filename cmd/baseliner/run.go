@@ -190,7 +190,7 @@ func longestInterval(cfg *config.Config) time.Duration {
 
 // run starts everything and waits for the first to end.
 func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.Registry, listeners []net.Listener) error {
-	i.inputs = i.newInputs()
+	i.inputs = i.newInputs(reg)
 	handler, probes, err := i.handlers(reg)
 	if err != nil {
 		return err

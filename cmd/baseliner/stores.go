@@ -60,7 +60,9 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 		return s, err
 	}
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
-	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
+	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{
+		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Registerer: reg, Logger: logger,
+	})
 	s.deliverer = outbox.NewDeliverer(s.ledger.DB(), logger, reg, time.Now)
 	s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger)
 	return s, err

@@ -48,7 +48,13 @@ type Global struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	Future time.Duration // samples further ahead of the clock are refused
+	Future           time.Duration // samples further ahead of the clock are refused
+	Series           int           // in the live store; 0 is no limit
+	Labels           int           // of a series; 0 is no limit
+	LabelValueBytes  int           // 0 is no limit
+	SamplesPerScrape int           // of a scrape or a request; 0 is no limit
+	BodyBytes        int64         // of a scrape or a request, decoded
+	InFlightBytes    int64         // of all requests that are being taken in
 }
 
 // Engine says where samples and history live.
@@ -155,7 +161,9 @@ func defaults() fileSchema {
 	s.Global.EvaluationDelay = 30 * time.Second
 	s.Global.Lookback = 5 * time.Minute
 	s.Global.Timezone = "UTC"
-	s.Limits.Future = 10 * time.Minute
+	s.Limits = limitsSchema{
+		Future: 10 * time.Minute, Series: 100_000, Labels: 40, LabelValueBytes: 4 << 10, SamplesPerScrape: 50_000, BodyBytes: 16 << 20, InFlightBytes: 64 << 20,
+	}
 	s.Engine.Embedded.Live = storeSchema{Retention: 48 * time.Hour, MaxBytes: 96 << 20}
 	s.Engine.Embedded.History = storeSchema{Retention: 60 * 24 * time.Hour, MaxBytes: 96 << 20}
 	s.Cluster.Members, s.Cluster.Replication = 1, 1

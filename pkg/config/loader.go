@@ -131,11 +131,6 @@ func (l *loader) global(g *globalSchema) {
 	}
 }
 
-func (l *loader) limits(s *limitsSchema) {
-	l.between("limits.future", s.Future, time.Second, time.Hour)
-	l.cfg.Limits = Limits{Future: s.Future}
-}
-
 func (l *loader) engine(s *engineSchema) {
 	store := func(path string, s storeSchema, least time.Duration) Store {
 		l.between(path+".retention", s.Retention, least, 10*365*24*time.Hour)

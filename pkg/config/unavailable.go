@@ -63,24 +63,6 @@ func (l *loader) notYet(s *fileSchema) {
 
 func (l *loader) notYetIngest(s *fileSchema) {
 	l.refuse("ingest.business.enabled", s.Ingest.Business.Enabled)
-
-	for key, hint := range map[string]string{
-		"series":             "",
-		"labels":             "global.label_limit bounds what is scraped",
-		"label_value_bytes":  "global.label_value_length_limit bounds what is scraped",
-		"samples_per_scrape": "global.sample_limit bounds what is scraped",
-		"body_bytes":         "global.body_size_limit bounds what is scraped",
-		"in_flight_bytes":    "",
-	} {
-		l.refuse("limits."+key, l.has("limits."+key), hint)
-	}
-	for key, n := range map[string]int{
-		"series": s.Limits.Series, "labels": s.Limits.Labels, "samples_per_scrape": s.Limits.SamplesPerScrape,
-	} {
-		if n < 0 {
-			l.fail("limits."+key, "", "%d is negative", n)
-		}
-	}
 }
 
 func (l *loader) notYetSignals(list []signalSchema) {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,8 +27,19 @@ const bornWithin = time.Hour
 type GuardOptions struct {
 	Future     time.Duration         // allowance for clocks ahead of ours; DefaultFuture
 	Floor      time.Time             // DefaultFloor
+	Limits     Limits                // none
+	Series     func() uint64         // how many series the store has in memory; required by Limits.Series
 	Now        func() time.Time      // time.Now
 	Registerer prometheus.Registerer // nil: the counters are registered nowhere
+	Logger     *slog.Logger          // nil discards
+}
+
+// Limits bound what a series may be, and how many there may be. 0 is no limit.
+type Limits struct {
+	Series          int // known to the store: more are refused, those that are known go on
+	Labels          int // of a series
+	LabelNameBytes  int
+	LabelValueBytes int
 }
 
 // Guard stands in front of a store. A single sample from next year would make a TSDB refuse everything that comes after
@@ -40,6 +52,9 @@ type Guard struct {
 	now      func() time.Time
 	future   time.Duration
 	floor    int64
+	limits   Limits
+	series   func() uint64
+	teller   teller
 	accepted prometheus.Counter
 	rejected map[Reason]prometheus.Counter
 }
@@ -57,12 +72,18 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	factory := promauto.With(o.Registerer)
 	g := &Guard{
 		next:   next,
 		now:    o.Now,
 		future: o.Future,
 		floor:  o.Floor.UnixMilli(),
+		limits: o.Limits,
+		series: o.Series,
+		teller: teller{logger: o.Logger, last: map[Reason]time.Time{}},
 		accepted: factory.NewCounter(prometheus.CounterOpts{
 			Name: "baseliner_ingest_samples_total",
 			Help: "Samples written to the live store.",
@@ -80,7 +101,10 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 }
 
 // Refuse counts n samples that a receiver did not even offer.
-func (g *Guard) Refuse(reason Reason, n int) { g.rejected[reason].Add(float64(n)) }
+func (g *Guard) Refuse(why *Refusal, n int) {
+	g.rejected[why.Reason].Add(float64(n))
+	g.teller.tell(g.now(), why.Reason, why.Detail)
+}
 
 // Check says whether a sample of that time (unix milliseconds) would be refused.
 func (g *Guard) Check(t int64) *Refusal { return g.check(t, g.ceiling()) }
@@ -108,8 +132,14 @@ type appender struct {
 // Append implements storage.AppenderV2.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
 	if err := a.guard.check(t, a.ceiling); err != nil {
-		a.guard.rejected[err.Reason].Inc()
+		a.guard.Refuse(err, 1)
 		return 0, err
+	}
+	if ref == 0 { // who knows the series knows that it was let in
+		if err := a.admit(ls); err != nil {
+			a.guard.Refuse(err, 1)
+			return 0, err
+		}
 	}
 	if t-st > bornWithin.Milliseconds() || st >= t {
 		st = 0
@@ -121,6 +151,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		return ref, err
 	}
 	a.guard.rejected[reason].Inc()
+	a.guard.teller.tell(a.guard.now(), reason, fmt.Sprintf("%s at %s: %s", ls, instant(t), err))
 	if reason == TooOld {
 		// The scrape loop gives up a whole scrape for an error it does not know, and this one it does not.
 		return 0, &Refusal{TooOld, err.Error()}

@@ -3,7 +3,12 @@ package ingest
 import (
 	"errors"
 	"io"
+	"log/slog"
+	"sync"
 	"sync/atomic"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
 // The two ways in which a body is too much.
@@ -17,10 +22,28 @@ var (
 type Memory struct {
 	limit int64
 	used  atomic.Int64
+	busy  prometheus.Counter
+	once  sync.Once
+	log   *slog.Logger
 }
 
-// NewMemory returns a bound of so many bytes.
-func NewMemory(limit int64) *Memory { return &Memory{limit: limit} }
+// NewMemory returns a bound of so many bytes. Its metrics are registered unless reg is nil; logger may be nil.
+func NewMemory(limit int64, reg prometheus.Registerer, logger *slog.Logger) *Memory {
+	if logger == nil {
+		logger = slog.New(slog.DiscardHandler)
+	}
+	m := &Memory{limit: limit, log: logger}
+	factory := promauto.With(reg)
+	m.busy = factory.NewCounter(prometheus.CounterOpts{
+		Name: "baseliner_ingest_busy_total",
+		Help: "Requests that were told to come again later, because limits.in_flight_bytes were being taken in.",
+	})
+	factory.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "baseliner_ingest_in_flight_bytes",
+		Help: "Bytes of requests that are being taken in.",
+	}, func() float64 { return float64(m.used.Load()) })
+	return m
+}
 
 // Limit is how many bytes there are.
 func (m *Memory) Limit() int64 { return m.limit }
@@ -41,6 +64,11 @@ func (m *Memory) Lease() *Lease { return &Lease{memory: m} }
 func (l *Lease) Take(n int64) error {
 	if l.memory.used.Add(n) > l.memory.limit {
 		l.memory.used.Add(-n)
+		l.memory.busy.Inc()
+		l.memory.once.Do(func() {
+			l.memory.log.Warn("requests are turned away and will be repeated; told once, counted in baseliner_ingest_busy_total",
+				"change", "raise limits.in_flight_bytes, or let senders send less at once")
+		})
 		return ErrBusy
 	}
 	l.held += n

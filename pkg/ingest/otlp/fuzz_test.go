@@ -68,7 +68,7 @@ func seeds() []pmetric.Metrics {
 }
 
 func fuzz(f *testing.F, kind string) {
-	memory := ingest.NewMemory(64 << 20)
+	memory := ingest.NewMemory(64<<20, nil, nil)
 	r := otlp.New(otlp.Options{
 		Door: ingest.NewGuard(keepless{}, ingest.GuardOptions{Now: func() time.Time { return now }}), Store: keepless{}, Memory: memory,
 	})

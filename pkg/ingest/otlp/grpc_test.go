@@ -90,7 +90,7 @@ func TestGRPCFailures(t *testing.T) {
 			t.Errorf("the store holds %v, want nothing", got)
 		}
 	}
-	check(newStation(t, func(o *otlp.Options) { o.Memory = ingest.NewMemory(10_000) }), codes.ResourceExhausted, false) // it would never fit
+	check(newStation(t, func(o *otlp.Options) { o.Memory = ingest.NewMemory(10_000, nil, nil) }), codes.ResourceExhausted, false) // it would never fit
 	check(newStation(t, func(o *otlp.Options) { o.MaxBytes = 100 }), codes.ResourceExhausted, false)
 	check(newStation(t, func(o *otlp.Options) { o.MaxBytes = 3000 }), codes.ResourceExhausted, false, grpc.UseCompressor("zstd"))
 

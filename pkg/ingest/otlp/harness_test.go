@@ -59,7 +59,7 @@ func (s *station) open(change ...func(*otlp.Options)) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.db, s.reg, s.memory = db, prometheus.NewRegistry(), ingest.NewMemory(64<<20)
+	s.db, s.reg, s.memory = db, prometheus.NewRegistry(), ingest.NewMemory(64<<20, nil, nil)
 	o := otlp.Options{
 		Door:   ingest.NewGuard(db, ingest.GuardOptions{Now: func() time.Time { return now }, Registerer: s.reg}),
 		Store:  db,

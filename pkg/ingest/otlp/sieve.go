@@ -146,7 +146,7 @@ func (s *sieve) bad(m pmetric.Metric, at pcommon.Timestamp, attributes pcommon.M
 func (s *sieve) reject(n int, name string, why *ingest.Refusal) {
 	if n > 0 {
 		s.rejected += n
-		s.door.Refuse(why.Reason, n)
+		s.door.Refuse(why, n)
 		s.told.add(fmt.Sprintf("%s: %s", name, why))
 	}
 }

@@ -42,7 +42,7 @@ func (keeplessAppender) Rollback() error { return nil }
 
 // What Prometheus' own decoder takes, ours takes; neither may fall over what it does not.
 func fuzz(f *testing.F, contentType string, known func([]byte) bool) {
-	s := &station{t: f, memory: ingest.NewMemory(64 << 20)}
+	s := &station{t: f, memory: ingest.NewMemory(64<<20, nil, nil)}
 	s.handler = remotewrite.NewHandler(remotewrite.Options{
 		Door: ingest.NewGuard(keepless{}, ingest.GuardOptions{Now: func() time.Time { return now }}), Memory: s.memory,
 	})

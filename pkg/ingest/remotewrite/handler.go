@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"mime"
 	"net/http"
 
@@ -20,7 +21,7 @@ type Options struct {
 	Door       *ingest.Guard  // where samples go
 	Memory     *ingest.Memory // what all requests may hold at once
 	MaxBytes   int64          // of a body, compressed or not; 0 is 32 MiB
-	MaxSamples int            // of a request; 0 is 50,000
+	MaxSamples int            // of a request; 0 is no limit
 }
 
 // NewHandler returns the receiver. It answers 204 when everything was kept, 400 when something was refused for good, 413
@@ -34,7 +35,7 @@ func NewHandler(o Options) http.Handler {
 		o.MaxBytes = 32 << 20
 	}
 	if o.MaxSamples == 0 {
-		o.MaxSamples = 50_000
+		o.MaxSamples = math.MaxInt
 	}
 	r := &receiver{o}
 	both := remote.MessageTypes{remote.WriteV1MessageType, remote.WriteV2MessageType}

@@ -207,7 +207,7 @@ func TestNothingKeptMeansTryAgain(t *testing.T) {
 	}
 	s.wantNothing()
 
-	s = newStation(t, func(o *remotewrite.Options) { o.Memory = ingest.NewMemory(40) })
+	s = newStation(t, func(o *remotewrite.Options) { o.Memory = ingest.NewMemory(40, nil, nil) })
 	w = s.v1(req)
 	wantCode(t, w, http.StatusServiceUnavailable, "limits.in_flight_bytes")
 	if w.Header().Get("Retry-After") == "" {

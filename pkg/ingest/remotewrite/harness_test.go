@@ -52,10 +52,10 @@ func newStation(t testing.TB, change ...func(*remotewrite.Options)) *station {
 			t.Error(err)
 		}
 	})
-	s := &station{t: t, db: db, reg: prometheus.NewRegistry(), memory: ingest.NewMemory(64 << 20)}
+	s := &station{t: t, db: db, reg: prometheus.NewRegistry(), memory: ingest.NewMemory(64<<20, nil, nil)}
 	o := remotewrite.Options{
 		Door:   ingest.NewGuard(db, ingest.GuardOptions{Now: func() time.Time { return now }, Registerer: s.reg}),
-		Memory: s.memory,
+		Memory: s.memory, MaxSamples: 50_000,
 	}
 	for _, c := range change {
 		c(&o)

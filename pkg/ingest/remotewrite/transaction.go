@@ -80,7 +80,7 @@ func (tx *transaction) append(st, t int64, v float64, h *histogram.Histogram, fh
 
 // refuse counts samples that the store was not offered.
 func (tx *transaction) refuse(n int, why *ingest.Refusal) {
-	tx.door.Refuse(why.Reason, n)
+	tx.door.Refuse(why, n)
 	tx.note(n, why)
 }
 
