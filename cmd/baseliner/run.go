@@ -243,6 +243,9 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 	if err := i.otlpServers(ctx, actor); err != nil {
 		return err
 	}
+	if r := cfg.Remote; r != nil && r.RemoteWriteURL != "" {
+		actor("writing results back", func(c context.Context) error { return i.writeBack(c, cfg, reg) })
+	}
 	i.logger.Info("running", "version", version, "address", i.page.String(), "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs), "storage", i.o.path)
 	return g.Run()
 }

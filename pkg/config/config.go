@@ -28,6 +28,7 @@ type Config struct {
 	Ingest   Ingest
 	Limits   Limits
 	Engine   Engine
+	Remote   *Remote // nil: signals are evaluated on the live store
 	Signals  []signal.Definition
 	Alerting Alerting
 	Tracing  *promconfig.TracingConfig // nil when tracing is off

@@ -26,6 +26,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.ingest(&s.Ingest)
 	l.limits(&s.Limits)
 	l.engine(&s.Engine)
+	l.remote(s.Engine.Remote)
 	l.scrape(s.Global.Scrape, s.ScrapeConfigs)
 	l.tracing(s.Tracing)
 	l.signals(s.Signals)

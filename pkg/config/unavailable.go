@@ -36,18 +36,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.notYetCalendar(&s.Calendar)
 	l.notYetAlerting(&s.Alerting)
 
-	if r := s.Engine.Remote; r != nil {
-		if r.URL == "" {
-			l.fail("engine.remote.url", "", "is missing")
-		} else {
-			l.address("engine.remote.url", r.URL.Reveal())
-		}
-		if r.RemoteWriteURL != "" {
-			l.address("engine.remote.remote_write_url", r.RemoteWriteURL.Reveal())
-		}
-		l.httpClient("engine.remote", r.HTTP, []string{"url", "remote_write_url"})
-		l.refuse("engine.remote", true)
-	}
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 	l.refuse("packs", len(s.Packs) > 0, "signals have to be written by hand for now")
 
