@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
+	"github.com/baseliner/baseliner/pkg/ingest/business"
 	"github.com/baseliner/baseliner/pkg/ingest/otlp"
 	"github.com/baseliner/baseliner/pkg/ingest/remotewrite"
 	"github.com/baseliner/baseliner/pkg/web"
@@ -19,9 +21,10 @@ import (
 type inputs struct {
 	remoteWrite http.Handler
 	otlp        *otlp.Receiver
+	business    *business.Receiver
 }
 
-func (i *instance) newInputs(reg prometheus.Registerer) (in inputs) {
+func (i *instance) newInputs(reg prometheus.Registerer) (in inputs, err error) {
 	cfg := i.cfg.Load()
 	memory := ingest.NewMemory(cfg.Limits.InFlightBytes, reg, i.logger)
 	if cfg.Ingest.RemoteWrite {
@@ -34,7 +37,13 @@ func (i *instance) newInputs(reg prometheus.Registerer) (in inputs) {
 			Logger: i.logger, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, Lookback: cfg.Global.Lookback,
 		})
 	}
-	return in
+	if cfg.Ingest.TokenFile != "" {
+		in.business, err = business.New(business.Options{
+			DB: i.stores.ledger.DB(), Door: i.stores.door, Memory: memory, MaxBytes: cfg.Limits.BodyBytes,
+			TokenFile: cfg.Ingest.TokenFile, Interval: time.Duration(cfg.Scrape.GlobalConfig.ScrapeInterval), Logger: i.logger,
+		})
+	}
+	return in, err
 }
 
 // guardLimits are those that every sample meets, whoever brings it.
@@ -50,18 +59,29 @@ func (in inputs) routes() []web.Route {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, why, http.StatusNotFound) })
 	}
 	writing, metrics := in.remoteWrite, off("OTLP is not enabled: set ingest.otlp.http.endpoint or ingest.otlp.grpc.endpoint")
+	events := off("business events are not enabled: set ingest.business")
+	if in.business != nil {
+		events = in.business
+	}
 	if writing == nil {
 		writing = off("remote-write is not enabled: set ingest.remote_write.enabled")
 	}
 	if in.otlp != nil {
 		metrics = in.otlp
 	}
-	return []web.Route{{Pattern: "POST /api/v1/write", Handler: writing}, {Pattern: "POST /v1/metrics", Handler: metrics}}
+	return []web.Route{
+		{Pattern: "POST /api/v1/write", Handler: writing},
+		{Pattern: "POST /v1/metrics", Handler: metrics},
+		{Pattern: "/api/baseliner/v1/business", Handler: events},
+	}
 }
 
-// otlpServers starts the listeners that OTLP has for itself.
-func (i *instance) otlpServers(ctx context.Context, actor func(string, func(context.Context) error)) error {
+// runInputs starts what the ways in have for themselves: OTLP's listeners, and the writer of business counters.
+func (i *instance) runInputs(ctx context.Context, actor func(string, func(context.Context) error)) error {
 	cfg := i.cfg.Load().Ingest
+	if i.inputs.business != nil {
+		actor("business counters", i.inputs.business.Run)
+	}
 	listen := func(address string) (net.Listener, error) {
 		ls, err := web.Listen(ctx, address)
 		if err != nil {

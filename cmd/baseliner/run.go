@@ -190,7 +190,10 @@ func longestInterval(cfg *config.Config) time.Duration {
 
 // run starts everything and waits for the first to end.
 func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.Registry, listeners []net.Listener) error {
-	i.inputs = i.newInputs(reg)
+	var err error
+	if i.inputs, err = i.newInputs(reg); err != nil {
+		return err
+	}
 	handler, probes, err := i.handlers(reg)
 	if err != nil {
 		return err
@@ -240,7 +243,7 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 		}
 		actor("probes", func(c context.Context) error { return web.Server{Handler: probes, Logger: i.logger}.Run(c, probe...) })
 	}
-	if err := i.otlpServers(ctx, actor); err != nil {
+	if err := i.runInputs(ctx, actor); err != nil {
 		return err
 	}
 	if r := cfg.Remote; r != nil && r.RemoteWriteURL != "" {

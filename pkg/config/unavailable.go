@@ -31,7 +31,6 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 // notYet validates and refuses what the contract promises and this version cannot do. Values that ask for nothing, such
 // as enabled: false, pass.
 func (l *loader) notYet(s *fileSchema) {
-	l.notYetIngest(s)
 	l.notYetSignals(s.Signals)
 	l.notYetCalendar(&s.Calendar)
 	l.notYetAlerting(&s.Alerting)
@@ -47,10 +46,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.refuse("correlation.max_lag", l.has("correlation.max_lag"))
 	l.refuse("correlation.false_discovery_rate", l.has("correlation.false_discovery_rate"))
 	l.notYetCluster(&s.Cluster)
-}
-
-func (l *loader) notYetIngest(s *fileSchema) {
-	l.refuse("ingest.business.enabled", s.Ingest.Business.Enabled)
 }
 
 func (l *loader) notYetSignals(list []signalSchema) {

@@ -25,6 +25,9 @@ func (a *appender) admit(ls labels.Labels) *Refusal {
 	return &Refusal{SeriesLimit, fmt.Sprintf("%s is new, and there are %d series already (limits.series)", abridged(ls), l.Series)}
 }
 
+// Fits says whether a series is within the limits of labels.
+func (g *Guard) Fits(ls labels.Labels) *Refusal { return g.limits.fit(ls) }
+
 // fit says whether a series is within its limits.
 func (l Limits) fit(ls labels.Labels) (why *Refusal) {
 	n := 0

@@ -17,17 +17,17 @@ var errTooDeep = errors.New("its values nest too deep")
 // shape is a message of the protocol: what one costs in memory, and the fields that cost more than their bytes.
 type shape struct {
 	bytes    int64
-	messages map[protowire.Number]*shape
+	messages fields
 	packed   protowire.Number // of numbers that are a byte at least on the wire and eight in memory
 	packed2  protowire.Number
 }
 
+// fields are the messages of a message, by number.
+type fields [13]*shape
+
 // request is the shape of ExportMetricsServiceRequest, with the field numbers of opentelemetry-proto.
 var request = func() *shape {
-	is := func(bytes int64, messages map[protowire.Number]*shape) *shape {
-		return &shape{bytes: bytes, messages: messages}
-	}
-	type fields = map[protowire.Number]*shape
+	is := func(bytes int64, messages fields) *shape { return &shape{bytes: bytes, messages: messages} }
 	value, pair := &shape{bytes: 48}, &shape{bytes: 96}
 	value.messages = fields{5: is(48, fields{1: value}), 6: is(48, fields{1: pair})}
 	pair.messages = fields{2: value}
@@ -35,14 +35,14 @@ var request = func() *shape {
 	number := is(256, fields{7: pair, 5: exemplar})
 	histogram := is(320, fields{9: pair, 8: exemplar})
 	histogram.packed, histogram.packed2 = 6, 7
-	buckets := is(64, nil)
+	buckets := is(64, fields{})
 	buckets.packed = 2
 	exponential := is(448, fields{1: pair, 8: buckets, 9: buckets, 11: exemplar})
-	summary := is(256, fields{7: pair, 6: is(48, nil)})
+	summary := is(256, fields{7: pair, 6: is(48, fields{})})
 	list := func(point *shape) *shape { return is(64, fields{1: point}) }
 	metric := is(256, fields{5: list(number), 7: list(number), 9: list(histogram), 10: list(exponential), 11: list(summary), 12: pair})
 	scope := is(256, fields{1: is(96, fields{3: pair}), 2: metric})
-	resource := is(256, fields{1: is(96, fields{1: pair, 3: is(128, nil)}), 2: scope})
+	resource := is(256, fields{1: is(96, fields{1: pair, 3: is(128, fields{})}), 2: scope})
 	return is(64, fields{1: resource})
 }()
 
@@ -78,7 +78,11 @@ func (s *shape) weigh(b []byte, depth int) (int64, error) {
 			return 0, protowire.ParseError(n)
 		}
 		b = b[n:]
-		switch m := s.messages[number]; {
+		var m *shape
+		if int(number) < len(s.messages) {
+			m = s.messages[number]
+		}
+		switch {
 		case m != nil:
 			inner, err := m.weigh(content, depth+1)
 			if err != nil {
