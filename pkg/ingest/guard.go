@@ -101,13 +101,13 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 }
 
 // Refuse counts n samples that a receiver did not even offer.
-func (g *Guard) Refuse(why *Refusal, n int) {
+func (g *Guard) Refuse(why *RefusedError, n int) {
 	g.rejected[why.Reason].Add(float64(n))
 	g.teller.tell(g.now(), why.Reason, why.Detail)
 }
 
 // Check says whether a sample of that time (unix milliseconds) would be refused.
-func (g *Guard) Check(t int64) *Refusal { return g.check(t, g.ceiling()) }
+func (g *Guard) Check(t int64) *RefusedError { return g.check(t, g.ceiling()) }
 
 func (g *Guard) ceiling() int64 { return g.now().Add(g.future).UnixMilli() }
 
@@ -154,17 +154,17 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	a.guard.teller.tell(a.guard.now(), reason, fmt.Sprintf("%s at %s: %s", ls, instant(t), err))
 	if reason == TooOld {
 		// The scrape loop gives up a whole scrape for an error it does not know, and this one it does not.
-		return 0, &Refusal{TooOld, err.Error()}
+		return 0, &RefusedError{TooOld, err.Error()}
 	}
 	return ref, err
 }
 
-func (g *Guard) check(t, ceiling int64) *Refusal {
+func (g *Guard) check(t, ceiling int64) *RefusedError {
 	switch {
 	case t > ceiling:
-		return &Refusal{TooFarInFuture, fmt.Sprintf("its time %s is more than %s ahead of our clock (limits.future)", instant(t), g.future)}
+		return &RefusedError{TooFarInFuture, fmt.Sprintf("its time %s is more than %s ahead of our clock (limits.future)", instant(t), g.future)}
 	case t < g.floor:
-		return &Refusal{TooFarInPast, fmt.Sprintf("its time %s is that of a clock that was never set", instant(t))}
+		return &RefusedError{TooFarInPast, fmt.Sprintf("its time %s is that of a clock that was never set", instant(t))}
 	}
 	return nil
 }

@@ -30,18 +30,18 @@ var reasons = [...]Reason{
 	TooFarInFuture, TooFarInPast, SeriesLimit, LabelLimit, LabelTooLong, BadLabels, NotNewer, OutOfBounds, TooOld, OutOfOrder, Duplicate, Invalid,
 }
 
-// Refusal is the error of a sample that the guard does not let in. To scraping and everybody else who knows the errors
+// RefusedError is the error of a sample that the guard does not let in. To scraping and everybody else who knows the errors
 // of Prometheus' storages it is a sample out of bounds: the fault of the sample, not of those around it.
-type Refusal struct {
+type RefusedError struct {
 	Reason Reason
 	Detail string // what is wrong and what would change it
 }
 
 // Error implements error.
-func (r *Refusal) Error() string { return r.Detail }
+func (r *RefusedError) Error() string { return r.Detail }
 
 // Is makes a refusal what callers of a storage know.
-func (r *Refusal) Is(target error) bool { return target == storage.ErrOutOfBounds }
+func (r *RefusedError) Is(target error) bool { return target == storage.ErrOutOfBounds }
 
 // ReasonOf names the store's reason for an error of its appender, or "" when the sample was written: err is nil or is
 // only about what came along with it (exemplars).
@@ -49,7 +49,7 @@ func ReasonOf(err error) Reason {
 	if err == nil {
 		return ""
 	}
-	if r, ok := errors.AsType[*Refusal](err); ok {
+	if r, ok := errors.AsType[*RefusedError](err); ok {
 		return r.Reason
 	}
 	switch {

@@ -229,7 +229,7 @@ func (r *Receiver) check(l *line, now time.Time) error {
 		return why
 	}
 	if now.Sub(l.at) > late {
-		why := &ingest.Refusal{Reason: ingest.TooOld, Detail: fmt.Sprintf("the event is more than %s old: fill the past by baseliner backfill", late)}
+		why := &ingest.RefusedError{Reason: ingest.TooOld, Detail: fmt.Sprintf("the event is more than %s old: fill the past by baseliner backfill", late)}
 		r.Door.Refuse(why, 1)
 		return why
 	}

@@ -47,8 +47,7 @@ func BenchmarkReceive(b *testing.B) {
 			}
 			send(request(n))
 			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
+			for b.Loop() {
 				b.StopTimer()
 				body := request(n)
 				b.StartTimer()

@@ -23,18 +23,18 @@ var (
 	jsonText = encoding{"application/json", weighJSON, pmetricotlp.ExportRequest.UnmarshalJSON, pmetricotlp.ExportResponse.MarshalJSON}
 )
 
-// malformed is the error of a request that is not one.
-type malformed struct{ error }
+// malformedError is the error of a request that is not one.
+type malformedError struct{ error }
 
 // Unwrap gives what is wrong.
-func (m malformed) Unwrap() error { return m.error }
+func (m malformedError) Unwrap() error { return m.error }
 
-// serve takes a decoded body and returns the answer. Errors are malformed, ingest.ErrTooLarge, ingest.ErrBusy, or that of
+// serve takes a decoded body and returns the answer. Errors are malformedError, ingest.ErrTooLarge, ingest.ErrBusy, or that of
 // the store: then nothing was kept and the request may be repeated.
 func (r *Receiver) serve(ctx context.Context, body []byte, e encoding, lease *ingest.Lease) ([]byte, error) {
 	n, err := e.weigh(body)
 	if err != nil {
-		return nil, malformed{err}
+		return nil, malformedError{err}
 	}
 	if n > r.Memory.Limit() {
 		return nil, fmt.Errorf("%w: decoded it takes %d MiB (limits.in_flight_bytes)", ingest.ErrTooLarge, n>>20)
@@ -44,7 +44,7 @@ func (r *Receiver) serve(ctx context.Context, body []byte, e encoding, lease *in
 	}
 	req := pmetricotlp.NewExportRequest()
 	if err := read(e, req, body); err != nil {
-		return nil, malformed{err}
+		return nil, malformedError{err}
 	}
 	resp, err := r.take(ctx, req.Metrics())
 	if err != nil {
@@ -64,6 +64,6 @@ func read(e encoding, req pmetricotlp.ExportRequest, body []byte) (err error) {
 }
 
 func isMalformed(err error) bool {
-	_, ok := errors.AsType[malformed](err)
+	_, ok := errors.AsType[malformedError](err)
 	return ok
 }

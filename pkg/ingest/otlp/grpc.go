@@ -49,7 +49,12 @@ func (r *Receiver) RunGRPC(ctx context.Context, l net.Listener) error {
 	server.RegisterService(&grpc.ServiceDesc{
 		ServiceName: serviceName,
 		HandlerType: (*any)(nil),
-		Methods:     []grpc.MethodDesc{{MethodName: "Export", Handler: export}},
+		Methods: []grpc.MethodDesc{{
+			MethodName: "Export",
+			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
+				return r.export(ctx, decode)
+			},
+		}},
 	}, r)
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(netutil.LimitListener(l, maxConnections)) }()
@@ -74,8 +79,7 @@ func (r *Receiver) RunGRPC(ctx context.Context, l net.Listener) error {
 }
 
 // export is the one method there is.
-func export(server any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-	r := server.(*Receiver)
+func (r *Receiver) export(ctx context.Context, decode func(any) error) (any, error) {
 	var body []byte
 	if err := decode(&body); err != nil {
 		return nil, err

@@ -58,10 +58,10 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	_, _ = w.Write(answer) // the client may have gone
 }
 
-type unknownEncoding string
+type unknownEncodingError string
 
 // Error implements error.
-func (u unknownEncoding) Error() string {
+func (u unknownEncodingError) Error() string {
 	return fmt.Sprintf("content encoding %q is not known: send gzip, zstd or none", string(u))
 }
 
@@ -91,7 +91,7 @@ func (r *Receiver) body(req *http.Request, lease *ingest.Lease) ([]byte, error) 
 		b, err := lease.ReadAll(z, 0, r.MaxBytes)
 		return b, readError(err)
 	default:
-		return nil, unknownEncoding(encoding)
+		return nil, unknownEncodingError(encoding)
 	}
 }
 
@@ -103,13 +103,13 @@ func readError(err error) error {
 	if err == nil || errors.Is(err, ingest.ErrTooLarge) || errors.Is(err, ingest.ErrBusy) {
 		return err
 	}
-	return malformed{fmt.Errorf("read body: %w", err)}
+	return malformedError{fmt.Errorf("read body: %w", err)}
 }
 
 // fail answers with a Status message, as the specification asks for.
 func fail(w http.ResponseWriter, e encoding, err error) {
 	status, code := http.StatusServiceUnavailable, codes.Unavailable
-	if _, ok := errors.AsType[unknownEncoding](err); ok {
+	if _, ok := errors.AsType[unknownEncodingError](err); ok {
 		status, code = http.StatusUnsupportedMediaType, codes.InvalidArgument
 	} else if errors.Is(err, ingest.ErrTooLarge) {
 		status, code = http.StatusRequestEntityTooLarge, codes.ResourceExhausted

@@ -70,7 +70,7 @@ func (s *sieve) sift(md pmetric.Metrics) (deltas pmetric.Metrics) {
 func (s *sieve) metric(m pmetric.Metric) bool {
 	n := points(m)
 	if why := wrong(m); why != "" {
-		s.reject(n, m.Name(), &ingest.Refusal{Reason: ingest.Invalid, Detail: why})
+		s.reject(n, m.Name(), &ingest.RefusedError{Reason: ingest.Invalid, Detail: why})
 		return false
 	}
 	delta := isDelta(m)
@@ -130,7 +130,7 @@ func (s *sieve) bad(m pmetric.Metric, at pcommon.Timestamp, attributes pcommon.M
 		why = unnamed(attributes)
 	}
 	if refusal == nil && why != "" {
-		refusal = &ingest.Refusal{Reason: ingest.Invalid, Detail: why}
+		refusal = &ingest.RefusedError{Reason: ingest.Invalid, Detail: why}
 	}
 	if refusal != nil {
 		s.reject(1, m.Name(), refusal)
@@ -143,7 +143,7 @@ func (s *sieve) bad(m pmetric.Metric, at pcommon.Timestamp, attributes pcommon.M
 	return false
 }
 
-func (s *sieve) reject(n int, name string, why *ingest.Refusal) {
+func (s *sieve) reject(n int, name string, why *ingest.RefusedError) {
 	if n > 0 {
 		s.rejected += n
 		s.door.Refuse(why, n)

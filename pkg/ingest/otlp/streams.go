@@ -84,7 +84,7 @@ func (s *summing) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v
 		}
 	}
 	if known && t <= before.t {
-		why := &ingest.Refusal{Reason: ingest.NotNewer, Detail: fmt.Sprintf(
+		why := &ingest.RefusedError{Reason: ingest.NotNewer, Detail: fmt.Sprintf(
 			"an increment up to %s is not newer than the last one of its stream", time.UnixMilli(t).UTC().Format(time.RFC3339Nano))}
 		s.guard.Refuse(why, 1)
 		s.refuse(ls, h != nil, opts, why)
@@ -96,7 +96,7 @@ func (s *summing) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v
 	sum := total{t: t, v: before.v + v}
 	if h != nil {
 		if err := h.Validate(); err != nil { // or adding it up would be anybody's guess
-			s.guard.Refuse(&ingest.Refusal{Reason: ingest.Invalid, Detail: err.Error()}, 1)
+			s.guard.Refuse(&ingest.RefusedError{Reason: ingest.Invalid, Detail: err.Error()}, 1)
 			s.refuse(ls, true, opts, err)
 			return 0, nil
 		}
@@ -105,7 +105,7 @@ func (s *summing) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v
 			// The sum is of the same kind even where the increment has another resolution.
 			added, _, _, err := before.h.Copy().Add(sum.h)
 			if err != nil {
-				s.guard.Refuse(&ingest.Refusal{Reason: ingest.Invalid, Detail: err.Error()}, 1)
+				s.guard.Refuse(&ingest.RefusedError{Reason: ingest.Invalid, Detail: err.Error()}, 1)
 				s.refuse(ls, true, opts, err)
 				return 0, nil
 			}

@@ -95,8 +95,7 @@ func BenchmarkReceive(b *testing.B) {
 				send(c.request(n))
 			}
 			b.ReportAllocs()
-			b.ResetTimer()
-			for range b.N {
+			for b.Loop() {
 				b.StopTimer()
 				body := c.request(n)
 				n++

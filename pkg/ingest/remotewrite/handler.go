@@ -142,10 +142,10 @@ func fail(w http.ResponseWriter, err error) {
 // retryAfter is when a sender may try again, in seconds.
 const retryAfter = "5"
 
-type tooManySamples int
+type tooManySamplesError int
 
 // Error implements error.
-func (n tooManySamples) Error() string {
+func (n tooManySamplesError) Error() string {
 	return fmt.Sprintf("request holds more than %d samples (limits.samples_per_scrape): send smaller ones", int(n))
 }
 
@@ -166,7 +166,7 @@ func (r *receiver) Store(req *http.Request, kind remote.WriteMessageType) (*remo
 	}
 	if err != nil { // the message is broken: nothing of it is kept
 		resp.SetStatusCode(http.StatusBadRequest)
-		if _, ok := errors.AsType[tooManySamples](err); ok {
+		if _, ok := errors.AsType[tooManySamplesError](err); ok {
 			resp.SetStatusCode(http.StatusRequestEntityTooLarge)
 		}
 		return resp, errors.Join(err, tx.app.Rollback())

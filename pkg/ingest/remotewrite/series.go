@@ -162,7 +162,7 @@ func (b *batch) series(m []byte, histograms protowire.Number, label func(field) 
 			return err
 		}
 		if b.taken++; b.taken > b.limit {
-			return tooManySamples(b.limit)
+			return tooManySamplesError(b.limit)
 		}
 		if f.number == seriesSamples {
 			p, err := sample(content)
@@ -262,7 +262,7 @@ func (b *batch) append(decode func([]byte) (native, error)) error {
 		return nil
 	}
 	if b.broken != "" {
-		b.tx.refuse(n, &ingest.Refusal{Reason: ingest.BadLabels, Detail: b.broken})
+		b.tx.refuse(n, &ingest.RefusedError{Reason: ingest.BadLabels, Detail: b.broken})
 		return nil
 	}
 	b.labels.Sort()

@@ -23,7 +23,7 @@ type transaction struct {
 
 	labels labels.Labels // of the series at hand
 	ref    storage.SeriesRef
-	bad    *ingest.Refusal // why the series at hand is not taken
+	bad    *ingest.RefusedError // why the series at hand is not taken
 
 	samples, histograms int // appended
 	refused             int
@@ -35,11 +35,11 @@ func (tx *transaction) begin(ls labels.Labels) {
 	tx.labels, tx.ref, tx.bad = ls, 0, nil
 	switch twice, dup := ls.HasDuplicateLabelNames(); {
 	case ls.Get(model.MetricNameLabel) == "":
-		tx.bad = &ingest.Refusal{Reason: ingest.BadLabels, Detail: "it has no metric name"}
+		tx.bad = &ingest.RefusedError{Reason: ingest.BadLabels, Detail: "it has no metric name"}
 	case !ls.IsValid(model.UTF8Validation):
-		tx.bad = &ingest.Refusal{Reason: ingest.BadLabels, Detail: "a name of it is empty or not UTF-8"}
+		tx.bad = &ingest.RefusedError{Reason: ingest.BadLabels, Detail: "a name of it is empty or not UTF-8"}
 	case dup:
-		tx.bad = &ingest.Refusal{Reason: ingest.BadLabels, Detail: fmt.Sprintf("it has label %s twice", twice)}
+		tx.bad = &ingest.RefusedError{Reason: ingest.BadLabels, Detail: fmt.Sprintf("it has label %s twice", twice)}
 	}
 }
 
@@ -47,7 +47,7 @@ func (tx *transaction) float(p point) { tx.append(p.start, p.t, p.v, nil, nil, &
 
 func (tx *transaction) histogram(n native) {
 	if err := n.reduce(); err != nil {
-		tx.refuse(1, &ingest.Refusal{Reason: ingest.Invalid, Detail: err.Error()})
+		tx.refuse(1, &ingest.RefusedError{Reason: ingest.Invalid, Detail: err.Error()})
 		return
 	}
 	tx.append(n.start, n.t, 0, n.integers, n.floats, &tx.histograms)
@@ -79,7 +79,7 @@ func (tx *transaction) append(st, t int64, v float64, h *histogram.Histogram, fh
 }
 
 // refuse counts samples that the store was not offered.
-func (tx *transaction) refuse(n int, why *ingest.Refusal) {
+func (tx *transaction) refuse(n int, why *ingest.RefusedError) {
 	tx.door.Refuse(why, n)
 	tx.note(n, why)
 }
