@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,12 +30,15 @@ import (
 )
 
 type backfillOptions struct {
-	from, signal, config, path string
+	from, signal, config, path, http string
+	back                             time.Duration
 }
 
 func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
 	o := &backfillOptions{}
-	c.Flag("from", "Where the past comes from: a .csv file with one column per signal or with the columns timestamp,value; or an OpenMetrics or Prometheus text file with timestamps (.om, .prom, .txt). All may be gzipped.").Required().StringVar(&o.from)
+	c.Flag("from", "Where the past comes from: the URL of a server with Prometheus' query API, on which the signals are evaluated; a .csv file with one column per signal or with the columns timestamp,value; or an OpenMetrics or Prometheus text file with timestamps (.om, .prom, .txt). All may be gzipped.").Required().StringVar(&o.from)
+	c.Flag("range", "How much of the past a server is asked for.").Default("5w").SetValue((*flagDuration)(&o.back))
+	c.Flag("http.config.file", "Authentication and TLS towards a server, in the format of Prometheus' HTTP client.").StringVar(&o.http)
 	c.Flag("signal", "Signal that a timestamp,value file belongs to; by default the name of the file.").StringVar(&o.signal)
 	c.Flag("config.file", "Configuration whose signals are filled.").Default("config/baseliner.yml").StringVar(&o.config)
 	c.Flag("storage.path", "Storage of the stopped instance.").Default("data").StringVar(&o.path)
@@ -42,9 +46,6 @@ func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
 }
 
 func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger *slog.Logger) (err error) {
-	if strings.HasPrefix(o.from, "http://") || strings.HasPrefix(o.from, "https://") {
-		return errors.New("backfill from a URL is not available yet: give a .csv or OpenMetrics file")
-	}
 	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
 	if err != nil {
 		return err
@@ -89,10 +90,17 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	}
 	defer b.Abort()
 	bar := newProgress(os.Stderr, source.first, source.last)
-	err = source.each(b.Core(), func(t int64, inputs []pipeline.Input) error {
+	step := func(t int64, inputs []pipeline.Input) error {
 		bar.at(t, b.Points)
 		return b.Step(ctx, t, inputs)
-	})
+	}
+	if source.mark != nil {
+		step = everyDay(step, func() error { return b.Checkpoint(ctx) }, source.mark)
+	}
+	if source.resumed {
+		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
+	}
+	err = source.each(b.Core(), step)
 	bar.done()
 	if err != nil {
 		return err
@@ -106,9 +114,14 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err := in.Snapshot(); err != nil {
 		return err
 	}
+	if source.finished != nil {
+		if err := source.finished(); err != nil {
+			return err
+		}
+	}
 	span := time.Duration(b.Last-b.First) * time.Millisecond
 	took := time.Since(began)
-	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", o.from,
+	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", source.name(o.from),
 		utc(b.First), utc(b.Last), span.Hours()/24, b.Core().Size(), b.Points, b.Silent, took.Seconds())
 	if b.Points == 0 {
 		return errors.New("no signal found a single point in it: compare its names with the configuration's expressions")
@@ -123,9 +136,24 @@ type past struct {
 	first, last int64 // unix milliseconds
 	each        func(core *pipeline.Core, f func(t int64, inputs []pipeline.Input) error) error
 	close       func() error
+
+	resumed  bool
+	mark     func(t int64) error // nil, or notes that everything before t is stored
+	finished func() error        // nil, or forgets that
+}
+
+// name is where the past comes from, without a password.
+func (*past) name(from string) string {
+	if u, err := url.Parse(from); err == nil && u.Host != "" {
+		return u.Redacted()
+	}
+	return from
 }
 
 func openPast(ctx context.Context, o *backfillOptions, cfg *config.Config, scratch string) (*past, error) {
+	if strings.HasPrefix(o.from, "http://") || strings.HasPrefix(o.from, "https://") {
+		return openServer(ctx, o, cfg)
+	}
 	name := strings.TrimSuffix(o.from, ".gz")
 	if strings.HasSuffix(name, ".csv") {
 		return openTable(o, cfg)

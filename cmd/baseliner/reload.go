@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"reflect"
 	"syscall"
 	"time"
 
@@ -54,8 +55,8 @@ func (i *instance) apply(ctx context.Context, cfg *config.Config, err error) err
 }
 
 func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
-	if old := i.cfg.Load(); old.Engine != cfg.Engine || old.Global.Lookback != cfg.Global.Lookback || old.Limits != cfg.Limits {
-		return errors.New("engine, limits and global.lookback take effect at a start: restart to change them")
+	if old := i.cfg.Load(); old.Engine != cfg.Engine || old.Ingest != cfg.Ingest || old.Global.Lookback != cfg.Global.Lookback || old.Limits != cfg.Limits || !reflect.DeepEqual(old.Remote, cfg.Remote) {
+		return errors.New("engine, ingest, limits and global.lookback take effect at a start: restart to change them")
 	}
 	es, err := endpoints(cfg, i.page.String())
 	if err != nil {

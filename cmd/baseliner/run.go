@@ -65,6 +65,7 @@ type instance struct {
 	driver  *pipeline.Driver
 	scrapes *scrape.Manager
 	tracing *tracing.Manager
+	inputs  inputs
 	page    *url.URL
 	started time.Time
 
@@ -193,6 +194,10 @@ func longestInterval(cfg *config.Config) time.Duration {
 
 // run starts everything and waits for the first to end.
 func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.Registry, listeners []net.Listener) error {
+	var err error
+	if i.inputs, err = i.newInputs(reg); err != nil {
+		return err
+	}
 	handler, probes, err := i.handlers(reg)
 	if err != nil {
 		return err
@@ -242,6 +247,12 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 			return err
 		}
 		actor("probes", func(c context.Context) error { return web.Server{Handler: probes, Logger: i.logger}.Run(c, probe...) })
+	}
+	if err := i.runInputs(ctx, actor); err != nil {
+		return err
+	}
+	if r := cfg.Remote; r != nil && r.RemoteWriteURL != "" {
+		actor("writing results back", func(c context.Context) error { return i.writeBack(c, cfg, reg) })
 	}
 	i.logger.Info("running", "version", version, "address", i.page.String(), "signals", len(cfg.Signals), "scrape_configs", len(cfg.Scrape.ScrapeConfigs), "storage", i.o.path)
 	return g.Run()

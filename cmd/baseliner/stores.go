@@ -63,7 +63,9 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 		return s, err
 	}
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
-	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{Future: cfg.Limits.Future, Registerer: reg})
+	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{
+		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Registerer: reg, Logger: logger,
+	})
 	s.deliverer = outbox.NewDeliverer(outbox.Options{
 		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },
 	})
@@ -78,8 +80,13 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 
 // open recovers the instance that the stores belong to.
 func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, logger *slog.Logger, reg ...prometheus.Registerer) (*pipeline.Instance, error) {
+	remote, err := remoteEngine(cfg)
+	if err != nil {
+		return nil, err
+	}
 	o := pipeline.Options{
-		Dir: s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
+		Remote: remote,
+		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}
 	if len(reg) > 0 {

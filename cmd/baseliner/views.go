@@ -39,7 +39,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 			}
 		},
 		TSDB:   i.tsdbStatus,
-		Routes: i.alertRoutes(),
+		Routes: append(i.alertRoutes(), i.inputs.routes()...),
 		Flags: map[string]string{
 			"config.file": i.o.config, "storage.path": i.o.path, "web.listen-address": strings.Join(i.o.listen, ","),
 			"web.probe-address": i.o.probe, "web.external-url": i.o.external, "web.route-prefix": i.o.prefix,

@@ -26,8 +26,10 @@ type Config struct {
 	File     string // as it was named to Load
 	Global   Global
 	Scrape   *promconfig.Config // for the managers of scraping and discovery; holds nothing but global and scrape_configs
+	Ingest   Ingest
 	Limits   Limits
 	Engine   Engine
+	Remote   *Remote // nil: signals are evaluated on the live store
 	Signals  []signal.Definition
 	Alerting Alerting
 	Tracing  *promconfig.TracingConfig // nil when tracing is off
@@ -51,7 +53,13 @@ type Global struct {
 
 // Limits bounds what is taken in.
 type Limits struct {
-	Future time.Duration // samples further ahead of the clock are refused
+	Future           time.Duration // samples further ahead of the clock are refused
+	Series           int           // in the live store; 0 is no limit
+	Labels           int           // of a series; 0 is no limit
+	LabelValueBytes  int           // 0 is no limit
+	SamplesPerScrape int           // of a scrape or a request; 0 is no limit
+	BodyBytes        int64         // of a scrape or a request, decoded
+	InFlightBytes    int64         // of all requests that are being taken in
 }
 
 // Engine says where samples and history live.
@@ -164,7 +172,9 @@ func defaults() fileSchema {
 	s.Global.EvaluationDelay = 30 * time.Second
 	s.Global.Lookback = 5 * time.Minute
 	s.Global.Timezone = "UTC"
-	s.Limits.Future = 10 * time.Minute
+	s.Limits = limitsSchema{
+		Future: 10 * time.Minute, Series: 100_000, Labels: 40, LabelValueBytes: 4 << 10, SamplesPerScrape: 50_000, BodyBytes: 16 << 20, InFlightBytes: 64 << 20,
+	}
 	s.Engine.Embedded.Live = storeSchema{Retention: 48 * time.Hour, MaxBytes: 96 << 20}
 	s.Engine.Embedded.History = storeSchema{Retention: 60 * 24 * time.Hour, MaxBytes: 96 << 20}
 	s.Alerting.Outbox.MaxBytes = outboxMaxBytes

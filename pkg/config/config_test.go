@@ -51,7 +51,9 @@ func TestFull(t *testing.T) {
 		Timezone:           "Europe/Berlin",
 		ExternalLabels:     map[string]string{"cluster": "eu1", "tier": "1"},
 	})
-	equal(t, "limits", cfg.Limits, Limits{Future: 5 * time.Minute})
+	equal(t, "limits", cfg.Limits, Limits{
+		Future: 5 * time.Minute, Series: 100_000, Labels: 40, LabelValueBytes: 4096, SamplesPerScrape: 50_000, BodyBytes: 16 << 20, InFlightBytes: 64 << 20,
+	})
 	equal(t, "engine", cfg.Engine, Engine{
 		Live:    Store{Retention: 72 * time.Hour, MaxBytes: 128 << 20},
 		History: Store{Retention: 90 * 24 * time.Hour, MaxBytes: 1 << 30},
@@ -277,4 +279,22 @@ func TestLinesAreSorted(t *testing.T) {
 			t.Errorf("incomplete: %+v", p)
 		}
 	}
+}
+
+// What a scrape may bring follows limits, unless global or the job says otherwise.
+func TestLimitsOfScrapes(t *testing.T) {
+	cfg, err := loadString(`
+limits: {labels: 7, label_value_bytes: 1KiB, samples_per_scrape: 0, body_bytes: 1MiB}
+global: {label_limit: 5}
+scrape_configs: [{job_name: a}, {job_name: b, sample_limit: 3}]
+`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := cfg.Scrape.ScrapeConfigs[0], cfg.Scrape.ScrapeConfigs[1]
+	equal(t, "labels", a.LabelLimit, 5)
+	equal(t, "value", a.LabelValueLengthLimit, 1024)
+	equal(t, "samples", a.SampleLimit, 0)
+	equal(t, "body", int64(a.BodySizeLimit), 1<<20)
+	equal(t, "samples of b", b.SampleLimit, 3)
 }

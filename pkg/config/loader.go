@@ -24,8 +24,10 @@ type loader struct {
 
 func (l *loader) validate(s *fileSchema) {
 	l.global(&s.Global)
+	l.ingest(&s.Ingest)
 	l.limits(&s.Limits)
 	l.engine(&s.Engine)
+	l.remote(s.Engine.Remote)
 	l.scrape(s.Global.Scrape, s.ScrapeConfigs)
 	l.tracing(s.Tracing)
 	l.annotations(s)
@@ -132,11 +134,6 @@ func (l *loader) global(g *globalSchema) {
 		Timezone:           g.Timezone,
 		ExternalLabels:     g.ExternalLabels,
 	}
-}
-
-func (l *loader) limits(s *limitsSchema) {
-	l.between("limits.future", s.Future, time.Second, time.Hour)
-	l.cfg.Limits = Limits{Future: s.Future}
 }
 
 // annotations may be told by whoever has the token, or by anybody who reaches us where there is none.

@@ -14,15 +14,6 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// scrapeDefaults are limits that Prometheus leaves open: a target that goes mad must not take us along. 0 lifts one.
-var scrapeDefaults = []any{
-	"sample_limit", 50_000,
-	"body_size_limit", "16MB",
-	"label_limit", 40,
-	"label_name_length_limit", 256,
-	"label_value_length_limit", 4096,
-}
-
 // ownGlobal are keys of Prometheus' global block that are ours or have no meaning here.
 var ownGlobal = []string{"evaluation_interval", "external_labels", "rule_query_offset", "query_log_file"}
 
@@ -63,7 +54,7 @@ func (l *loader) scrape(global, jobs *yaml.Node) {
 		return
 	}
 	broken := len(l.errs.Problems) > before
-	global = withDefaults(global)
+	global = withDefaults(global, l.scrapeDefaults())
 	if jobs != nil && !broken {
 		l.jobs(global, jobs, load)
 	} else if jobs != nil {
@@ -116,11 +107,11 @@ func (l *loader) jobs(global, jobs *yaml.Node, load func([]byte) error) {
 	}
 }
 
-func withDefaults(global *yaml.Node) *yaml.Node {
+func withDefaults(global *yaml.Node, defaults []any) *yaml.Node {
 	g := clone(global)
-	for i := 0; i < len(scrapeDefaults); i += 2 {
-		if key := scrapeDefaults[i].(string); lookup(g, key) == nil {
-			g.Content = append(g.Content, mapping(key, scrapeDefaults[i+1]).Content...)
+	for i := 0; i < len(defaults); i += 2 {
+		if key := defaults[i].(string); lookup(g, key) == nil {
+			g.Content = append(g.Content, mapping(key, defaults[i+1]).Content...)
 		}
 	}
 	return g

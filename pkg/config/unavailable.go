@@ -1,7 +1,6 @@
 package config
 
 import (
-	"net"
 	"slices"
 	"strings"
 	"time"
@@ -23,21 +22,8 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 // notYet validates and refuses what the contract promises and this version cannot do. Values that ask for nothing, such
 // as enabled: false, pass.
 func (l *loader) notYet(s *fileSchema) {
-	l.notYetIngest(s)
 	l.notYetSignals(s.Signals)
 
-	if r := s.Engine.Remote; r != nil {
-		if r.URL == "" {
-			l.fail("engine.remote.url", "", "is missing")
-		} else {
-			l.address("engine.remote.url", r.URL.Reveal())
-		}
-		if r.RemoteWriteURL != "" {
-			l.address("engine.remote.remote_write_url", r.RemoteWriteURL.Reveal())
-		}
-		l.httpClient("engine.remote", r.HTTP, []string{"url", "remote_write_url"})
-		l.refuse("engine.remote", true)
-	}
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 	l.refuse("packs", len(s.Packs) > 0, "signals have to be written by hand for now")
 
@@ -49,41 +35,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.refuse("correlation.max_lag", l.has("correlation.max_lag"))
 	l.refuse("correlation.false_discovery_rate", l.has("correlation.false_discovery_rate"))
 	l.notYetCluster(&s.Cluster)
-}
-
-func (l *loader) notYetIngest(s *fileSchema) {
-	for path, endpoint := range map[string]string{
-		"ingest.otlp.grpc.endpoint": s.Ingest.OTLP.GRPC.Endpoint,
-		"ingest.otlp.http.endpoint": s.Ingest.OTLP.HTTP.Endpoint,
-	} {
-		if !l.has(path) {
-			continue
-		}
-		if _, _, err := net.SplitHostPort(endpoint); err != nil {
-			l.fail(path, "write 127.0.0.1:4317", "%q is not host:port", endpoint)
-		}
-		l.refuse(path, true)
-	}
-	l.refuse("ingest.remote_write.enabled", s.Ingest.RemoteWrite.Enabled)
-	l.refuse("ingest.business.enabled", s.Ingest.Business.Enabled)
-
-	for key, hint := range map[string]string{
-		"series":             "",
-		"labels":             "global.label_limit bounds what is scraped",
-		"label_value_bytes":  "global.label_value_length_limit bounds what is scraped",
-		"samples_per_scrape": "global.sample_limit bounds what is scraped",
-		"body_bytes":         "global.body_size_limit bounds what is scraped",
-		"in_flight_bytes":    "",
-	} {
-		l.refuse("limits."+key, l.has("limits."+key), hint)
-	}
-	for key, n := range map[string]int{
-		"series": s.Limits.Series, "labels": s.Limits.Labels, "samples_per_scrape": s.Limits.SamplesPerScrape,
-	} {
-		if n < 0 {
-			l.fail("limits."+key, "", "%d is negative", n)
-		}
-	}
 }
 
 func (l *loader) notYetSignals(list []signalSchema) {

@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,12 +19,27 @@ const DefaultFuture = 10 * time.Minute
 // DefaultFloor is the earliest time a sample may have. A machine whose clock was never set believes in 1970.
 var DefaultFloor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// bornWithin is how long before its first sample a counter may have begun for that to matter: what began earlier has
+// counted in ranges that are over.
+const bornWithin = time.Hour
+
 // GuardOptions configure a Guard. The zero value of a field is its default.
 type GuardOptions struct {
 	Future     time.Duration         // allowance for clocks ahead of ours; DefaultFuture
 	Floor      time.Time             // DefaultFloor
+	Limits     Limits                // none
+	Series     func() uint64         // how many series the store has in memory; required by Limits.Series
 	Now        func() time.Time      // time.Now
 	Registerer prometheus.Registerer // nil: the counters are registered nowhere
+	Logger     *slog.Logger          // nil discards
+}
+
+// Limits bound what a series may be, and how many there may be. 0 is no limit.
+type Limits struct {
+	Series          int // known to the store: more are refused, those that are known go on
+	Labels          int // of a series
+	LabelNameBytes  int
+	LabelValueBytes int
 }
 
 // Guard stands in front of a store. A single sample from next year would make a TSDB refuse everything that comes after
@@ -35,6 +52,9 @@ type Guard struct {
 	now      func() time.Time
 	future   time.Duration
 	floor    int64
+	limits   Limits
+	series   func() uint64
+	teller   teller
 	accepted prometheus.Counter
 	rejected map[Reason]prometheus.Counter
 }
@@ -52,12 +72,18 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
 	factory := promauto.With(o.Registerer)
 	g := &Guard{
 		next:   next,
 		now:    o.Now,
 		future: o.Future,
 		floor:  o.Floor.UnixMilli(),
+		limits: o.Limits,
+		series: o.Series,
+		teller: teller{logger: o.Logger, last: map[Reason]time.Time{}},
 		accepted: factory.NewCounter(prometheus.CounterOpts{
 			Name: "baseliner_ingest_samples_total",
 			Help: "Samples written to the live store.",
@@ -74,13 +100,24 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 	return g
 }
 
+// Refuse counts n samples that a receiver did not even offer.
+func (g *Guard) Refuse(why *RefusedError, n int) {
+	g.rejected[why.Reason].Add(float64(n))
+	g.teller.tell(g.now(), why.Reason, why.Detail)
+}
+
+// Check says whether a sample of that time (unix milliseconds) would be refused.
+func (g *Guard) Check(t int64) *RefusedError { return g.check(t, g.ceiling()) }
+
+func (g *Guard) ceiling() int64 { return g.now().Add(g.future).UnixMilli() }
+
 // AppenderV2 implements storage.AppendableV2. What counts as the future is decided now, for the whole life of the
 // appender: it is meant for one scrape or one request.
 func (g *Guard) AppenderV2(ctx context.Context) storage.AppenderV2 {
 	return &appender{
 		AppenderV2: g.next.AppenderV2(ctx),
 		guard:      g,
-		ceiling:    g.now().Add(g.future).UnixMilli(),
+		ceiling:    g.ceiling(),
 	}
 }
 
@@ -94,13 +131,18 @@ type appender struct {
 
 // Append implements storage.AppenderV2.
 func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, opts storage.AppendV2Options) (storage.SeriesRef, error) {
-	switch {
-	case t > a.ceiling:
-		a.guard.rejected[TooFarInFuture].Inc()
-		return 0, storage.ErrOutOfBounds
-	case t < a.guard.floor:
-		a.guard.rejected[TooFarInPast].Inc()
-		return 0, storage.ErrOutOfBounds
+	if err := a.guard.check(t, a.ceiling); err != nil {
+		a.guard.Refuse(err, 1)
+		return 0, err
+	}
+	if ref == 0 { // who knows the series knows that it was let in
+		if err := a.admit(ls); err != nil {
+			a.guard.Refuse(err, 1)
+			return 0, err
+		}
+	}
+	if t-st > bornWithin.Milliseconds() || st >= t {
+		st = 0
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)
 	reason := ReasonOf(err)
@@ -109,11 +151,30 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 		return ref, err
 	}
 	a.guard.rejected[reason].Inc()
+	a.guard.teller.tell(a.guard.now(), reason, fmt.Sprintf("%s at %s: %s", ls, instant(t), err))
 	if reason == TooOld {
 		// The scrape loop gives up a whole scrape for an error it does not know, and this one it does not.
-		return 0, storage.ErrOutOfBounds
+		return 0, &RefusedError{TooOld, err.Error()}
 	}
 	return ref, err
+}
+
+func (g *Guard) check(t, ceiling int64) *RefusedError {
+	switch {
+	case t > ceiling:
+		return &RefusedError{TooFarInFuture, fmt.Sprintf("its time %s is more than %s ahead of our clock (limits.future)", instant(t), g.future)}
+	case t < g.floor:
+		return &RefusedError{TooFarInPast, fmt.Sprintf("its time %s is that of a clock that was never set", instant(t))}
+	}
+	return nil
+}
+
+// instant prints a time in milliseconds, whatever it is.
+func instant(t int64) string {
+	if at := time.UnixMilli(t).UTC(); at.Year() >= 0 && at.Year() <= 9999 {
+		return at.Format(time.RFC3339)
+	}
+	return fmt.Sprintf("%d ms", t)
 }
 
 // Commit implements storage.AppenderTransaction. Samples count as accepted once it succeeded.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -197,6 +198,12 @@ func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool) err
 		}
 	}
 	return nil
+}
+
+// Checkpoint stores what was taken so far, hours that are still open apart: a backfill that begins a few hours before and
+// takes the rest comes to the same.
+func (b *Backfill) Checkpoint(ctx context.Context) error {
+	return errors.Join(b.flushBlock(ctx), b.flushSummaries())
 }
 
 // Abort releases what an unfinished block holds.

@@ -19,11 +19,12 @@ import (
 // identityLabels are ours in alerts and results; a series' own of that name becomes exported_<name>.
 var identityLabels = []string{"alertname", "direction", "layer", "severity", "signal", "type"}
 
-// Evaluator gives the points of signals from the samples of a storage.
+// Evaluator gives the points of signals, from the samples of a storage or from a server that has them.
 type Evaluator struct {
 	Engine    *promql.Engine
 	Store     storage.Queryable
 	Intervals func() promql.Intervals
+	Remote    *promql.Remote // instead of the three above, if not nil
 
 	queries sync.Map // query → *promql.Query
 }
@@ -44,10 +45,13 @@ type Evaluated struct {
 // At evaluates the signals at t, several at once.
 func (e *Evaluator) At(ctx context.Context, t int64, signals []*Signal) []Evaluated {
 	out := make([]Evaluated, len(signals))
-	intervals := e.Intervals()
+	var intervals promql.Intervals
+	if e.Remote == nil {
+		intervals = e.Intervals()
+	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(signals)) {
+	for range min(e.parallel(), len(signals)) {
 		wg.Go(func() {
 			for {
 				i := int(next.Add(1)) - 1
@@ -62,9 +66,26 @@ func (e *Evaluator) At(ctx context.Context, t int64, signals []*Signal) []Evalua
 	return out
 }
 
+// parallel is how many signals are evaluated at once.
+func (e *Evaluator) parallel() int {
+	if e.Remote != nil {
+		return e.Remote.Parallel()
+	}
+	return runtime.GOMAXPROCS(0)
+}
+
 func (e *Evaluator) one(ctx context.Context, t int64, s *Signal, iv promql.Intervals) Evaluated {
 	ev := Evaluated{Input: Input{Signal: s, Otherwise: series.NoData}}
-	results, err := e.results(s, func(q *promql.Query) ([]promql.Result, error) {
+	results, err := e.results(s, func(expr string) ([]promql.Result, error) {
+		if e.Remote != nil {
+			rs, offset, err := e.Remote.Evaluate(ctx, expr, s.Def.Lookback, t, t, s.Def.Interval.Milliseconds())
+			ev.Offset = max(ev.Offset, offset)
+			return rs, err
+		}
+		q, err := e.parse(expr, s)
+		if err != nil {
+			return nil, err
+		}
 		ev.Offset = max(ev.Offset, q.Offset())
 		return e.Engine.Instant(ctx, e.Store, q, t, iv)
 	})
@@ -85,42 +106,52 @@ func (e *Evaluator) one(ctx context.Context, t int64, s *Signal, iv promql.Inter
 // series does not mention is missing.
 func (e *Evaluator) Span(ctx context.Context, from, to int64, s *Signal) ([]promql.Result, error) {
 	step := s.Def.Interval.Milliseconds()
-	iv := e.Intervals()
-	return e.results(s, func(q *promql.Query) ([]promql.Result, error) {
-		return e.Engine.Range(ctx, e.Store, q, from, to, step, iv)
+	return e.results(s, func(expr string) ([]promql.Result, error) {
+		if e.Remote != nil {
+			rs, _, err := e.Remote.Evaluate(ctx, expr, s.Def.Lookback, from, to, step)
+			return rs, err
+		}
+		q, err := e.parse(expr, s)
+		if err != nil {
+			return nil, err
+		}
+		return e.Engine.Range(ctx, e.Store, q, from, to, step, e.Intervals())
 	})
 }
 
-func (e *Evaluator) results(s *Signal, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
-	if s.Def.Ratio == nil {
-		return e.evalOne(s, s.Def.Expr, eval)
+func (e *Evaluator) results(s *Signal, eval func(expr string) ([]promql.Result, error)) ([]promql.Result, error) {
+	one := func(expr string) ([]promql.Result, error) {
+		rs, err := eval(expr)
+		for i := range rs {
+			rs[i].Labels = renameIdentity(rs[i].Labels)
+		}
+		return rs, err
 	}
-	num, err := e.evalOne(s, s.Def.Ratio.Numerator, eval)
+	if s.Def.Ratio == nil {
+		return one(s.Def.Expr)
+	}
+	num, err := one(s.Def.Ratio.Numerator)
 	if err != nil {
 		return nil, err
 	}
-	den, err := e.evalOne(s, s.Def.Ratio.Denominator, eval)
+	den, err := one(s.Def.Ratio.Denominator)
 	if err != nil {
 		return nil, err
 	}
 	return divide(num, den), nil
 }
 
-func (e *Evaluator) evalOne(s *Signal, expr string, eval func(*promql.Query) ([]promql.Result, error)) ([]promql.Result, error) {
+func (e *Evaluator) parse(expr string, s *Signal) (*promql.Query, error) {
 	key := query{expr, s.Def.Lookback}
-	q, ok := e.queries.Load(key)
-	if !ok {
-		parsed, err := e.Engine.Parse(expr, s.Def.Lookback)
-		if err != nil {
-			return nil, err
-		}
-		q, _ = e.queries.LoadOrStore(key, parsed)
+	if q, ok := e.queries.Load(key); ok {
+		return q.(*promql.Query), nil
 	}
-	rs, err := eval(q.(*promql.Query))
-	for i := range rs {
-		rs[i].Labels = renameIdentity(rs[i].Labels)
+	q, err := e.Engine.Parse(expr, s.Def.Lookback)
+	if err != nil {
+		return nil, err
 	}
-	return rs, err
+	e.queries.Store(key, q)
+	return q, nil
 }
 
 // divide matches numerators and denominators by labels and time. A point needs both.

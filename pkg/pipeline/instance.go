@@ -59,6 +59,7 @@ type Options struct {
 	Herald  Herald
 
 	Samples       storage.Queryable // what signals are evaluated on; Live by default
+	Remote        *promql.Remote    // evaluates signals instead of Engine, if not nil
 	Recorder      storage.Appendable
 	Intervals     promql.Intervals
 	External      map[string]string // labels of every alert
@@ -115,7 +116,7 @@ func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, 
 		o: o, metrics: newMetrics(o.Registerer), known: map[state.SeriesID]bool{}, failing: map[string]string{},
 		recorder: &Recorder{Store: o.Recorder},
 	}
-	in.eval = &Evaluator{Engine: o.Engine, Store: o.Samples, Intervals: func() promql.Intervals { return in.o.Intervals }}
+	in.eval = &Evaluator{Engine: o.Engine, Store: o.Samples, Remote: o.Remote, Intervals: func() promql.Intervals { return in.o.Intervals }}
 	core, err := NewCore(defs)
 	if err != nil {
 		return nil, err

@@ -2,38 +2,34 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
-// spanTicks is how many ticks are evaluated by one range query: enough to pay for it, few enough to hold.
-const spanTicks = 120
+// How many ticks are evaluated by one range query: enough to pay for it, few enough to hold; of a server that is far away
+// a day, at a minute, for which it holds the samples and we the values.
+const (
+	embeddedTicks = 120
+	remoteTicks   = 1440
+)
 
 // EachTick evaluates the core's signals at every tick of [from, to] by range queries and hands the inputs to f, tick by
 // tick: what Tick would have seen, at a fraction of the price. interval is that of ticks in milliseconds.
 func (e *Evaluator) EachTick(ctx context.Context, core *Core, from, to, interval int64, f func(t int64, inputs []Input) error) error {
+	spanTicks := int64(embeddedTicks)
+	if e.Remote != nil {
+		spanTicks = remoteTicks
+	}
 	from = (from + interval - 1) / interval * interval
 	for ; from <= to; from += spanTicks * interval {
 		end := min(from+(spanTicks-1)*interval, to/interval*interval)
-		observations := make([][][]Observation, len(core.signals)) // by signal, then by tick
-		for i, s := range core.signals {
-			observations[i] = make([][]Observation, spanTicks)
-			step := s.Def.Interval.Milliseconds()
-			first := (from + step - 1) / step * step
-			if first > end {
-				continue
-			}
-			results, err := e.Span(ctx, first, end, s)
-			if err != nil {
-				return fmt.Errorf("signal %s: %w", s.Def.Name, err)
-			}
-			for _, r := range results {
-				for _, p := range r.Points {
-					k := (p.T - from) / interval
-					observations[i][k] = append(observations[i][k], Observation{r.Labels, p})
-				}
-			}
+		observations, err := e.observe(ctx, core, from, end, interval, spanTicks) // by signal, then by tick
+		if err != nil {
+			return err
 		}
 		for k := int64(0); from+k*interval <= end; k++ {
 			t := from + k*interval
@@ -49,4 +45,47 @@ func (e *Evaluator) EachTick(ctx context.Context, core *Core, from, to, interval
 		}
 	}
 	return nil
+}
+
+// observe evaluates every signal over a span: a server several at once, the embedded engine one after the other.
+func (e *Evaluator) observe(ctx context.Context, core *Core, from, to, interval, ticks int64) ([][][]Observation, error) {
+	out := make([][][]Observation, len(core.signals))
+	errs := make([]error, len(core.signals))
+	one := func(i int) {
+		s := core.signals[i]
+		out[i] = make([][]Observation, ticks)
+		step := s.Def.Interval.Milliseconds()
+		first := (from + step - 1) / step * step
+		if first > to {
+			return
+		}
+		results, err := e.Span(ctx, first, to, s)
+		if err != nil {
+			errs[i] = fmt.Errorf("signal %s: %w", s.Def.Name, err)
+			return
+		}
+		for _, r := range results {
+			for _, p := range r.Points {
+				k := (p.T - from) / interval
+				out[i][k] = append(out[i][k], Observation{r.Labels, p})
+			}
+		}
+	}
+	workers := 1
+	if e.Remote != nil {
+		workers = e.Remote.Parallel()
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, len(core.signals)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(core.signals) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
+				if one(i); errs[i] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return out, errors.Join(append(errs, ctx.Err())...)
 }

@@ -38,7 +38,9 @@ type fixture struct {
 // start runs a manager on the scrape_configs of the YAML until the test ends.
 func start(t *testing.T, scrapeConfigs string) *fixture {
 	t.Helper()
-	db, err := tsdb.Open(t.TempDir(), promslog.NewNopLogger(), nil, tsdb.DefaultOptions(), nil)
+	o := tsdb.DefaultOptions()
+	o.EnableSTAsZeroSample = true
+	db, err := tsdb.Open(t.TempDir(), promslog.NewNopLogger(), nil, o, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -78,6 +78,7 @@ func New(o Options) (*Manager, error) {
 	sm, err := scrape.NewManager(&scrape.Options{
 		DiscoveryReloadInterval:  model.Duration(o.ReloadInterval),
 		DiscoveryReloadOnStartup: true,
+		ParseST:                  true, // a counter that says when it began rises from zero; its _created is no series
 	}, o.Logger.With("component", "scrape"), logging.NewJSONFileLogger, nil, o.Appendable, o.Registerer)
 	if err != nil {
 		cancel()

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"testing"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/web"
+)
+
+// Signals are evaluated on a real Prometheus, and what they come to is written back to a real VictoriaMetrics.
+func TestRemoteEngine(t *testing.T) {
+	t.Parallel()
+	prometheus := peer(t, "apt-get install prometheus", "prometheus")
+	victoria := peer(t, "apt-get install victoria-metrics", "victoria-metrics", "victoria-metrics-prod")
+	dir := t.TempDir()
+	far, store := freeAddress(t), freeAddress(t)
+	spawn(t, exec.Command(victoria, "-storageDataPath="+dir+"/victoria", "-httpListenAddr="+store))
+	theirs := write(t, dir, "prometheus.yml", fmt.Sprintf("global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs: [{job_name: self, static_configs: [{targets: ['%s']}]}]\n", far))
+	p := spawn(t, exec.Command(prometheus, "--config.file="+theirs, "--storage.tsdb.path="+dir+"/prometheus", "--web.listen-address="+far))
+	configured := write(t, dir, "baseliner.yml", fmt.Sprintf(`
+global: {scrape_interval: 1s, evaluation_interval: 1s, evaluation_delay: 1s, external_labels: {cluster: eu1}}
+engine: {remote: {url: 'http://%s', remote_write_url: 'http://%s/api/v1/write'}}
+signals:
+  - {name: up, layer: infrastructure, expr: 'up{job="self"}'}
+  - {name: samples, layer: application, ratio: {numerator: 'rate(prometheus_tsdb_head_samples_appended_total[5s])', denominator: 'vector(1)'}}
+`, far, store))
+	r := runInstanceOf(t, configured, dir+"/data")
+	eventually(t, "the signal is evaluated there", 30*time.Second, func() error { return r.inState("up", 1, web.StateLearning) })
+	them := &running{process: r.process, url: "http://" + store}
+	eventually(t, "results are written back", 60*time.Second, func() error {
+		if a := them.query(`baseliner_value{signal="up",cluster="eu1",layer="infrastructure"}`); len(a.Result) != 1 || a.Result[0].Value.value != 1 {
+			return fmt.Errorf("it holds %v", a.Result)
+		}
+		if a := them.query(`count({__name__=~"baseliner_tick|baseliner_missing|up"})`); len(a.Result) != 0 {
+			t.Errorf("more than results is written back: %v", a.Result)
+		}
+		return nil
+	})
+	p.kill()
+	eventually(t, "its silence is noticed", 30*time.Second, func() error {
+		if r.signals()["up"].Error == "" {
+			return errors.New("no error is shown")
+		}
+		return nil
+	})
+	r.stop()
+}
