@@ -141,7 +141,7 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 			return 0, err
 		}
 	}
-	if t-st > bornWithin.Milliseconds() || st >= t {
+	if st <= 0 || st >= t || t-st > bornWithin.Milliseconds() {
 		st = 0
 	}
 	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, opts)

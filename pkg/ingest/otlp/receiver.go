@@ -83,7 +83,6 @@ func (r *Receiver) take(ctx context.Context, md pmetric.Metrics) (pmetricotlp.Ex
 	if err == nil && deltas.ResourceMetrics().Len() > 0 {
 		sums = r.streams.begin(app, r.Door)
 		defer sums.end()
-		settings.DisableTargetInfo = md.ResourceMetrics().Len() > 0 && s.others // it has been written
 		err = r.convert(ctx, deltas, sums, settings, &s.told)
 	}
 	if err != nil {

@@ -144,6 +144,28 @@ func TestDelta(t *testing.T) {
 	s.want(name, want...)
 }
 
+// What a resource says of itself is kept, whether it sends sums or increments.
+func TestTargetInfoOfIncrements(t *testing.T) {
+	s := newStation(t)
+	md, ms := shop()
+	counter(ms, "sums", cumulative, 0, 0, 1)
+	for _, name := range []string{"increments", "both"} {
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("service.name", name)
+		rm.Resource().Attributes().PutStr("os.type", "linux")
+		ms := rm.ScopeMetrics().AppendEmpty().Metrics()
+		counter(ms, "a", delta, 0, 0, 1)
+		if name == "both" {
+			counter(ms, "b", cumulative, 0, 0, 1)
+		}
+	}
+	if ps := s.send(md); ps.RejectedDataPoints() != 0 || ps.ErrorMessage() != "" {
+		t.Errorf("partial success: %d %q", ps.RejectedDataPoints(), ps.ErrorMessage())
+	}
+	s.want(`{__name__="target_info", job="increments", os_type="linux"}`, stored{0, 1})
+	s.want(`{__name__="target_info", job="both", os_type="linux"}`, stored{0, 1})
+}
+
 func TestDeltaHistograms(t *testing.T) {
 	s := newStation(t)
 	send := func(at time.Duration, scale int32) {

@@ -16,8 +16,7 @@ import (
 type sieve struct {
 	door     *ingest.Guard
 	told     reasons
-	rejected int  // points
-	others   bool // points stayed that are no deltas
+	rejected int // points
 	min, max int64
 }
 
@@ -44,7 +43,6 @@ func (s *sieve) sift(md pmetric.Metrics) (deltas pmetric.Metrics) {
 					return true
 				}
 				if !isDelta(m) {
-					s.others = true
 					return false
 				}
 				if !moved {

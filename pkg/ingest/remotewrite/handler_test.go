@@ -2,6 +2,8 @@ package remotewrite_test
 
 import (
 	"errors"
+	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -61,6 +63,28 @@ func TestVersion2(t *testing.T) {
 	}
 	s.wantStored(`{__name__="a_total", job="x"}`, stored{t: -60_000, v: 0}, stored{t: 0, v: 5}) // born a minute ago
 	s.wantStored(`{__name__="b"}`, stored{t: 0, v: 7})                                          // older than anybody looks
+}
+
+// A begin that cannot be one is none: in an empty store it would be the store's.
+func TestStrangeBirths(t *testing.T) {
+	s := newStation(t)
+	var req writev2.Request
+	req.Symbols = []string{"", "__name__"}
+	for i, start := range []int64{math.MinInt64, -1, 1, at(-25 * time.Hour), at(0), at(time.Minute), math.MaxInt64} {
+		req.Symbols = append(req.Symbols, fmt.Sprintf("born_%d", i))
+		req.Timeseries = append(req.Timeseries, writev2.TimeSeries{
+			LabelsRefs: []uint32{1, uint32(i + 2)}, Samples: []writev2.Sample{{Timestamp: at(0), StartTimestamp: start, Value: 1}},
+		})
+	}
+	wantCode(t, s.v2(req), http.StatusNoContent, "")
+	for name, got := range s.read() {
+		if len(got) != 1 || got[0].t != 0 {
+			t.Errorf("%s: %v, want its one sample", name, got)
+		}
+	}
+	if oldest, ok := s.db.Oldest(); !ok || oldest != at(0) {
+		t.Errorf("the store begins at %d, want %d", oldest, at(0))
+	}
 }
 
 func TestNativeHistograms(t *testing.T) {
