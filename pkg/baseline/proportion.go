@@ -1,0 +1,182 @@
+package baseline
+
+import "math"
+
+const (
+	phiHours      = 24   // of dispersion learnt before outliers count less
+	phiMost       = 16.0 // squared deviations of one hour: more teach no more
+	phiLeast      = 3.0  // variance of a count that tells of dispersion; less waits for more
+	hotZ          = 4.0  // an hour is an incident from here on
+	coolHours     = 3    // in a row end one
+	clipCounts    = 4.0  // events that an hour may have beyond its clipped deviation: one of a rare kind is no outlier
+	youngShape    = 0.15 // of the ratio: how far an hour of the week may be from its day before it was seen
+	outsideShare  = 0.05 // of the hours beyond 0 and 1 make a quotient that counts no successes
+	freshRatio    = 3    // hours' denominators that a level taken anew is worth
+	jeffreys      = 0.5  // events that a ratio starts with, of either kind
+	groupLikeness = 0.2  // of the ratio: how far a special day may be from the day whose shape it borrows
+)
+
+// Proportion is what is normal for a ratio, learnt from hourly counts: a level, the deviations of the day from it and of
+// the week from both, each believed as far as the events behind it tell more than the noise, and how much more than
+// independent events it varies. Its zero value knows nothing. The fields are exported for the snapshot alone.
+type Proportion struct {
+	Level    float64
+	LevelDen float64 // denominators behind it, half-life three days
+
+	Day     [hoursOfDay]float32 // deviation from the level
+	DayDen  [hoursOfDay]float32
+	Week    [hoursOfWeek]float32 // deviation from level and day
+	WeekDen [hoursOfWeek]logFloat
+	WeekN   [hoursOfWeek]uint8
+	Usual   [hoursOfWeek]logFloat // denominators in this hour of the week
+
+	// Variances of the deviations, noise taken off; 0 as long as there is no shape.
+	DayVar, WeekVar float64
+	PerHour         float64 // denominators, mean
+
+	Phi, Phi2   float64 // variance over that of independent events, of hours and of two hours together
+	PhiN, Phi2N uint32
+	// Counts too small to tell of dispersion are gathered; the hour before is the first of two.
+	HeldDiff, HeldVar, LastDiff, LastVar float64
+	LastHour                             int32
+
+	Outside float64 // share of hours with a ratio that is no proportion
+	Free    bool    // the ratio is none: any quotient
+
+	// An incident, or a level that changed for good.
+	Hot, Cool       uint8 // hours since it began; quiet ones in a row
+	HotDiff, HotDen float64
+	Left            float64 // the level before the last accepted shift, remembered for LeftHours
+	LeftHours       uint16
+}
+
+// unitVariance is the variance of one event at ratio p, were events independent.
+func (r *Proportion) unitVariance(p float64) float64 {
+	if r.Free {
+		return max(math.Abs(p), 1e-9*(math.Abs(r.Level)+1e-30))
+	}
+	return p * (1 - p)
+}
+
+// dispersion is the factor by which the variance of a count exceeds that of independent events, where it does so beyond
+// doubt.
+func (r *Proportion) dispersion(phi float64, n uint32) float64 {
+	if r.Free {
+		return max(phi, 1e-12)
+	}
+	excess := phi - 1
+	if !(excess > 0) {
+		return 1
+	}
+	doubt := 2 * math.Sqrt(2/min(float64(n)+1, scaleHalfLife/math.Ln2))
+	if sure := excess / doubt; sure < 1 {
+		excess *= sure * sure
+	}
+	return 1 + excess
+}
+
+// phis are the dispersions of counts up to an hour, and of two hours.
+func (r *Proportion) phis() (hour, two float64) {
+	hour = r.dispersion(r.Phi, r.PhiN)
+	two = hour
+	if r.Phi2N >= phiHours {
+		two = max(hour, r.dispersion(r.Phi2, r.Phi2N))
+	}
+	return hour, two
+}
+
+// crowd is how much more a busy hour is dispersed: when the ratio itself wanders, events vary together, the more the more
+// of them there are.
+func (r *Proportion) crowd(phi, den float64) float64 {
+	if r.Free || phi <= 1 {
+		return phi
+	}
+	return 1 + (phi-1)*max(1, den/r.PerHour)
+}
+
+// bounded keeps a ratio where it can be, given that what was never seen may only be rare.
+func (r *Proportion) bounded(p float64) float64 {
+	if r.Free {
+		return p
+	}
+	rare := jeffreys / (r.LevelDen + 2*jeffreys)
+	return min(max(p+rare*(1-2*p), rare), 1-rare)
+}
+
+// rateKnot is what is expected in the middle of an hour.
+type rateKnot struct {
+	p, variance float64 // ratio, and how well it is known
+	usual       float64 // denominators an hour
+	slot, weeks int
+	seen        bool
+}
+
+func (r *Proportion) knot(slot int) (k rateKnot) {
+	d := slot % hoursOfDay
+	k.slot, k.weeks = slot, int(r.WeekN[slot])
+	k.seen = r.DayDen[d] > 0
+	k.usual = r.Usual[slot].float()
+	if k.weeks == 0 {
+		k.usual = r.PerHour
+	}
+	phi, _ := r.phis()
+	noise := r.unitVariance(r.bounded(r.Level)) * phi
+	day, dayVar := believed(float64(r.Day[d]), r.DayVar, noise, float64(r.DayDen[d]))
+	week, weekVar := believed(float64(r.Week[slot]), r.WeekVar, noise, r.WeekDen[slot].float())
+	k.p = r.bounded(r.Level + day + week)
+	k.variance = dayVar + weekVar
+	if r.LevelDen > 0 {
+		k.variance += noise / r.LevelDen
+	}
+	if k.weeks < 2 {
+		young := youngShape * float64(2-k.weeks) / 2 * min(math.Abs(k.p), math.Abs(1-k.p))
+		if r.Free {
+			young = youngShape * math.Abs(k.p)
+		}
+		k.variance += young * young
+	}
+	return k
+}
+
+// believed shrinks a deviation that was seen in den events, each of variance noise, when deviations have a variance of
+// their own; what remains unknown of it is left.
+func believed(deviation, variance, noise, den float64) (value, left float64) {
+	if variance <= 0 {
+		return 0, 0
+	}
+	if den <= 0 {
+		return 0, variance
+	}
+	s := noise / den
+	trust := variance / (variance + s)
+	return trust * deviation, trust * s
+}
+
+// shape measures how much the hours of the day and of the week really differ: the variance of their deviations, less
+// what noise gives and one standard error of that.
+func (r *Proportion) shape() {
+	phi, _ := r.phis()
+	noise := r.unitVariance(r.bounded(r.Level)) * phi
+	var sum, den, n float64
+	for d, w := range r.DayDen {
+		if w > 0 {
+			sum, den, n = sum+float64(w)*float64(r.Day[d])*float64(r.Day[d]), den+float64(w), n+1
+		}
+	}
+	r.DayVar = excess(sum, den, n, noise)
+	sum, den, n = 0, 0, 0
+	for slot, l := range r.WeekDen {
+		if w := l.float(); w > 0 && r.WeekN[slot] > 1 { // once is not twice the same
+			sum, den, n = sum+w*float64(r.Week[slot])*float64(r.Week[slot]), den+w, n+1
+		}
+	}
+	r.WeekVar = excess(sum, den, n, noise)
+}
+
+// excess is the variance of n deviations from their weighted sum of squares, beyond what independent noise gives.
+func excess(sum, weight, n, noise float64) float64 {
+	if n < hoursOfDay/2 {
+		return 0
+	}
+	return max(0, (sum-(n+math.Sqrt(2*n))*noise)/weight)
+}
