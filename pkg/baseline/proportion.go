@@ -4,14 +4,17 @@ import "math"
 
 const (
 	phiHours      = 24   // of dispersion learnt before outliers count less
+	tailMargin    = 1.15 // by which the tails of what is dispersed are heavier than a Gaussian's, in variance
 	phiMost       = 16.0 // squared deviations of one hour: more teach no more
 	phiLeast      = 3.0  // variance of a count that tells of dispersion; less waits for more
 	hotZ          = 4.0  // an hour is an incident from here on
 	coolHours     = 3    // in a row end one
+	oftenHot      = 0.1  // of the hours: incidents are rarer
 	clipCounts    = 4.0  // events that an hour may have beyond its clipped deviation: one of a rare kind is no outlier
 	youngShape    = 0.15 // of the ratio: how far an hour of the week may be from its day before it was seen
 	outsideShare  = 0.05 // of the hours beyond 0 and 1 make a quotient that counts no successes
 	freshRatio    = 3    // hours' denominators that a level taken anew is worth
+	unseenSpeed   = 0.25 // of the level's learning from an hour of the week that was not seen yet
 	jeffreys      = 0.5  // events that a ratio starts with, of either kind
 	groupLikeness = 0.2  // of the ratio: how far a special day may be from the day whose shape it borrows
 )
@@ -25,7 +28,7 @@ type Proportion struct {
 
 	Day     [hoursOfDay]float32 // deviation from the level
 	DayDen  [hoursOfDay]float32
-	Week    [hoursOfWeek]float32 // deviation from level and day
+	Week    [hoursOfWeek]float32 // deviation from the level, too
 	WeekDen [hoursOfWeek]logFloat
 	WeekN   [hoursOfWeek]uint8
 	Usual   [hoursOfWeek]logFloat // denominators in this hour of the week
@@ -37,8 +40,8 @@ type Proportion struct {
 	Phi, Phi2   float64 // variance over that of independent events, of hours and of two hours together
 	PhiN, Phi2N uint32
 	// Counts too small to tell of dispersion are gathered; the hour before is the first of two.
-	HeldDiff, HeldVar, LastDiff, LastVar float64
-	LastHour                             int32
+	HeldDiff, HeldVar, LastDiff, LastVar, LastX, LastDen float64
+	LastHour                                             int32
 
 	Outside float64 // share of hours with a ratio that is no proportion
 	Free    bool    // the ratio is none: any quotient
@@ -46,6 +49,7 @@ type Proportion struct {
 	// An incident, or a level that changed for good.
 	Hot, Cool       uint8 // hours since it began; quiet ones in a row
 	HotDiff, HotDen float64
+	Often           float64 // share of hours that looked like one
 	Left            float64 // the level before the last accepted shift, remembered for LeftHours
 	LeftHours       uint16
 }
@@ -72,7 +76,7 @@ func (r *Proportion) dispersion(phi float64, n uint32) float64 {
 	if sure := excess / doubt; sure < 1 {
 		excess *= sure * sure
 	}
-	return 1 + excess
+	return 1 + tailMargin*excess
 }
 
 // phis are the dispersions of counts up to an hour, and of two hours.
@@ -122,9 +126,9 @@ func (r *Proportion) knot(slot int) (k rateKnot) {
 	phi, _ := r.phis()
 	noise := r.unitVariance(r.bounded(r.Level)) * phi
 	day, dayVar := believed(float64(r.Day[d]), r.DayVar, noise, float64(r.DayDen[d]))
-	week, weekVar := believed(float64(r.Week[slot]), r.WeekVar, noise, r.WeekDen[slot].float())
+	week, weekVar := believed(float64(r.Week[slot])-day, r.WeekVar, noise, r.WeekDen[slot].float())
 	k.p = r.bounded(r.Level + day + week)
-	k.variance = dayVar + weekVar
+	k.variance = max(dayVar, weekVar)
 	if r.LevelDen > 0 {
 		k.variance += noise / r.LevelDen
 	}
@@ -157,6 +161,7 @@ func believed(deviation, variance, noise, den float64) (value, left float64) {
 func (r *Proportion) shape() {
 	phi, _ := r.phis()
 	noise := r.unitVariance(r.bounded(r.Level)) * phi
+	r.center()
 	var sum, den, n float64
 	for d, w := range r.DayDen {
 		if w > 0 {
@@ -166,11 +171,37 @@ func (r *Proportion) shape() {
 	r.DayVar = excess(sum, den, n, noise)
 	sum, den, n = 0, 0, 0
 	for slot, l := range r.WeekDen {
-		if w := l.float(); w > 0 && r.WeekN[slot] > 1 { // once is not twice the same
-			sum, den, n = sum+w*float64(r.Week[slot])*float64(r.Week[slot]), den+w, n+1
+		if w := l.float(); w > 0 {
+			d := slot % hoursOfDay
+			day, _ := believed(float64(r.Day[d]), r.DayVar, noise, float64(r.DayDen[d]))
+			x := float64(r.Week[slot]) - day
+			sum, den, n = sum+w*x*x, den+w, n+1
 		}
 	}
 	r.WeekVar = excess(sum, den, n, noise)
+}
+
+// center moves what all hours of the day have in common into the level.
+func (r *Proportion) center() {
+	var sum, den float64
+	for d, w := range r.DayDen {
+		sum, den = sum+float64(w)*float64(r.Day[d]), den+float64(w)
+	}
+	if den <= 0 {
+		return
+	}
+	common := sum / den
+	r.Level += common
+	for d, w := range r.DayDen {
+		if w > 0 {
+			r.Day[d] -= float32(common)
+		}
+	}
+	for slot, n := range r.WeekN {
+		if n > 0 {
+			r.Week[slot] -= float32(common)
+		}
+	}
 }
 
 // excess is the variance of n deviations from their weighted sum of squares, beyond what independent noise gives.

@@ -44,27 +44,35 @@ func (m *Model) learnRatio(h *hour) {
 	moved := r.settle(diff, den, hot)
 	diff -= den * moved
 	k.p += moved
+	r.Often += gain(hoursOfWeek, hours) * (one(hot) - r.Often)
 	speed := 1.0
-	if r.Hot > 0 {
+	if r.Hot > 0 && r.Often < oftenHot { // more of them are no incidents but too little belief in noise
 		speed = openSpeed
-	} else {
+	} else if k.weeks > 0 {
 		r.learnPhi(h.Hour, diff, free, 1+den*k.variance/(unit*phi))
+	} else if h.Hour == r.LastHour+1 && (r.Free || min(free, r.LastVar) >= phiLeast) {
+		// A day of the week that was not seen yet may have a shape of its own: hours are compared with each other.
+		step := x - r.LastX
+		r.learnDispersion(&r.Phi, &r.PhiN, step, unit*(1/den+1/r.LastDen))
 	}
+	r.LastDiff, r.LastVar, r.LastHour, r.LastX, r.LastDen = diff, free, h.Hour, x, den
 	limit := clipSpreads * math.Sqrt(total)
 	if !r.Free {
 		limit += clipCounts
 	}
 	typical := k.p + clip(diff, limit)/den // the hour's ratio, unless that is beyond belief
 	r.LevelDen = r.LevelDen*levelKeep + speed*den
-	r.Level += speed * den / r.LevelDen * (typical - k.p)
-	noise := unit * phi
-	lean(&r.Day[d], &r.DayDen[d], dayKeep, speed*den, typical-r.Level)
-	day, _ := believed(float64(r.Day[d]), r.DayVar, noise, float64(r.DayDen[d]))
-	week, weekDen := typical-r.Level-day, float32(r.WeekDen[h.slot].float())
+	follow := speed
 	if k.weeks == 0 {
-		week = x - r.Level - day // the first sight is all there is to know of it
+		follow *= unseenSpeed // rather the week has a shape
 	}
-	lean(&r.Week[h.slot], &weekDen, weekKeep, speed*den, week)
+	r.Level += follow * den / r.LevelDen * (typical - k.p)
+	lean(&r.Day[d], &r.DayDen[d], dayKeep, speed*den, typical-r.Level)
+	week, weekDen := typical, float32(r.WeekDen[h.slot].float())
+	if k.weeks == 0 {
+		week = x // the first sight is all there is to know of it
+	}
+	lean(&r.Week[h.slot], &weekDen, weekKeep, speed*den, week-r.Level)
 	r.WeekDen[h.slot] = toLogFloat(float64(weekDen))
 	r.Usual[h.slot].learn(den, gain(weekHalfLife, float64(r.WeekN[h.slot])))
 	r.WeekN[h.slot] = inc(r.WeekN[h.slot])
@@ -118,7 +126,6 @@ func (r *Proportion) learnPhi(hour int32, diff, free, doubt float64) {
 	if r.LastVar > 0 && hour == r.LastHour+1 && (r.Free || free+r.LastVar >= phiLeast) {
 		r.learnDispersion(&r.Phi2, &r.Phi2N, diff+r.LastDiff, (free+r.LastVar)*doubt)
 	}
-	r.LastDiff, r.LastVar, r.LastHour = diff, free, hour
 	r.HeldDiff, r.HeldVar = r.HeldDiff+diff, r.HeldVar+free*doubt
 	if r.Free || r.HeldVar >= phiLeast {
 		r.learnDispersion(&r.Phi, &r.PhiN, r.HeldDiff, r.HeldVar)
