@@ -11,7 +11,7 @@ const (
 	coolHours     = 3    // in a row end one
 	oftenHot      = 0.1  // of the hours: incidents are rarer
 	clipCounts    = 4.0  // events that an hour may have beyond its clipped deviation: one of a rare kind is no outlier
-	youngShape    = 0.15 // of the ratio: how far an hour of the week may be from its day before it was seen
+	youngShape    = 0.3  // of the ratio: how far an hour of the week may be from its day before it was seen
 	outsideShare  = 0.05 // of the hours beyond 0 and 1 make a quotient that counts no successes
 	freshRatio    = 3    // hours' denominators that a level taken anew is worth
 	unseenSpeed   = 0.25 // of the level's learning from an hour of the week that was not seen yet
@@ -110,6 +110,7 @@ func (r *Proportion) bounded(p float64) float64 {
 // rateKnot is what is expected in the middle of an hour.
 type rateKnot struct {
 	p, variance float64 // ratio, and how well it is known
+	young       float64 // how much further it may be off
 	usual       float64 // denominators an hour
 	slot, weeks int
 	seen        bool
@@ -132,14 +133,21 @@ func (r *Proportion) knot(slot int) (k rateKnot) {
 	if r.LevelDen > 0 {
 		k.variance += noise / r.LevelDen
 	}
-	if k.weeks < 2 {
-		young := youngShape * float64(2-k.weeks) / 2 * min(math.Abs(k.p), math.Abs(1-k.p))
-		if r.Free {
-			young = youngShape * math.Abs(k.p)
-		}
-		k.variance += young * young
-	}
+	k.young = r.youth(k.p, k.weeks)
 	return k
+}
+
+// youth is how far a ratio may be off in an hour of the week that was not often seen.
+func (r *Proportion) youth(p float64, seen int) float64 {
+	return youngShape * (youth(seen) - 1) * r.size(p)
+}
+
+// size of a ratio, or of what is left to all when that is less.
+func (r *Proportion) size(p float64) float64 {
+	if r.Free {
+		return math.Abs(p)
+	}
+	return min(p, 1-p)
 }
 
 // believed shrinks a deviation that was seen in den events, each of variance noise, when deviations have a variance of

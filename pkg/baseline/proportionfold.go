@@ -37,7 +37,7 @@ func (m *Model) learnRatio(h *hour) {
 	diff, free := den*(x-k.p), den*unit
 	phi, _ := r.phis()
 	total := free*r.crowd(phi, den) + den*den*k.variance
-	hot := k.weeks > 0 && m.Slow.Hours > 2*firstDay && (diff*diff > hotZ*hotZ*total || h.Peak >= 1)
+	hot := k.weeks > 0 && m.Slow.Hours > 2*firstDay && (math.Abs(diff) > hotZ*math.Sqrt(total)+den*k.young || h.Peak >= 1)
 	if h.Flags&FreshLevel != 0 {
 		r.freshLevel()
 	}
@@ -206,10 +206,7 @@ func (m *Model) special(k *rateKnot, hour int64) {
 		return
 	}
 	r := &m.Proportion
-	like := groupLikeness * min(math.Abs(k.p), math.Abs(1-k.p))
-	if r.Free {
-		like = groupLikeness * math.Abs(k.p)
-	}
+	like := groupLikeness * r.size(k.p)
 	k.weeks = 0
 	deviation, seen := 0.0, 0.0
 	if n <= len(m.Groups) {
@@ -220,5 +217,8 @@ func (m *Model) special(k *rateKnot, hour int64) {
 	phi, _ := r.phis()
 	value, left := believed(deviation, like*like, r.unitVariance(k.p)*phi, seen)
 	k.p = r.bounded(k.p + value)
-	k.variance += left
+	k.young = max(k.young, r.youth(k.p, k.weeks))
+	if k.weeks > 0 {
+		k.variance += left
+	}
 }

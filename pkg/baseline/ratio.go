@@ -74,6 +74,7 @@ func (m *Model) closeOpen() (s Summary, ok bool) {
 // moment is what is expected of a ratio at an instant.
 type moment struct {
 	p, variance float64 // ratio, and how well it is known
+	young       float64 // how much further it may be off
 	usual       float64 // denominators an hour
 	unit, skew  float64 // of one event: variance, and third cumulant over it, were events independent
 	lattice     float64
@@ -111,6 +112,7 @@ func (m *Model) at(t int64, e *Expectation) (x moment) {
 		b = a
 	}
 	x.p, x.variance, x.usual = lerp(a.p, b.p, frac), lerp(a.variance, b.variance, frac), lerp(a.usual, b.usual, frac)
+	x.young = lerp(a.young, b.young, frac)
 	e.Center, e.expected, e.Weeks = x.p, true, min(a.weeks, b.weeks)
 	if m.Slow.Hours < firstDay+tailHours {
 		return x
@@ -127,9 +129,10 @@ func (m *Model) at(t int64, e *Expectation) (x moment) {
 	return x
 }
 
-// limits of window k with den denominators of which those before the row had independent variance before.
+// limits of window k with den denominators, whose numerator has this variance were events independent.
 func (x *moment) limits(k int, den, variance float64) (low, high float64) {
-	return countTails()[k].reach(variance*x.phi[k]+den*den*x.variance, x.skew, x.lattice)
+	low, high = countTails()[k].reach(variance*x.phi[k]+den*den*x.variance, x.skew, x.lattice)
+	return low + den*x.young, high + den*x.young
 }
 
 // counts of a row that can be told, each event once.

@@ -384,6 +384,38 @@ func TestIncidentsTeachARatioLittle(t *testing.T) {
 	}
 }
 
+// fortnights are special.
+type fortnights struct{ utc }
+
+func (fortnights) Group(ms int64) int {
+	if floorDiv(ms-monday, 24*hourMillis)%14 == 2 {
+		return 1
+	}
+	return 0
+}
+
+func TestSpecialDaysOfARatioAreLearntApart(t *testing.T) {
+	s := &shop{r: rand.New(rand.NewPCG(13, 1)), p: 0.05, perHour: 20000, step: 300_000}
+	m := New(fortnights{}, 5*time.Minute, OfRatio(0))
+	special, ordinary := map[int64]int{}, 0
+	for now := monday; now < monday+84*24*hourMillis; now += s.step {
+		keep, day := 1.0, floorDiv(now-monday, 24*hourMillis)
+		if day%14 == 2 {
+			keep = 0.8
+		}
+		v, _, _ := m.Step(s.at(now, keep))
+		switch out := math.Abs(v.Score) >= 1; {
+		case out && day%14 == 2:
+			special[day]++
+		case out && day > 7:
+			ordinary++
+		}
+	}
+	if special[14*4+2] > 0 || special[14*5+2] > 0 || ordinary > 5 {
+		t.Errorf("flagged on special days %v, on others %d", special, ordinary)
+	}
+}
+
 // TestAnythingFiniteStaysFinite: no input makes a score or an edge that is no number.
 func TestAnythingFiniteStaysFinite(t *testing.T) {
 	for name, row := range map[string]func(i int64) (value, den float64){
