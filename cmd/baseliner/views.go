@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel"
 
 	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/pipeline"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -163,6 +164,8 @@ func seriesView(s *pipeline.SeriesStatus) web.SeriesView {
 		view.State, view.Reason = web.StateMissing, v.Missing.String()
 	case s.Phase == detect.Pending:
 		view.State = web.StatePending
+	case !v.Known && v.Why == baseline.Thin:
+		view.State, view.Reason = web.StateThin, v.Reason()
 	case !v.Known:
 		view.State, view.Reason = web.StateLearning, v.Reason()
 	}

@@ -15,6 +15,7 @@ const (
 	NotIgnorant Ignorance = iota
 	YoungSeries           // less than two days of history
 	UnseenHour            // this hour of the day has not been seen yet
+	Thin                  // too few denominators to judge a ratio
 )
 
 // Expectation is what the model says of an instant before it has seen the point.
@@ -38,6 +39,8 @@ func (e *Expectation) Reason() string {
 		return fmt.Sprintf("learning: %d of %d hours of history seen", e.Hours, firstDay+tailHours)
 	case UnseenHour:
 		return "learning: this hour of the day has not been seen yet"
+	case Thin:
+		return fmt.Sprintf("thin: fewer than %d denominators in an hour are too few to judge", int(thinBelow))
 	}
 	return ""
 }
@@ -54,6 +57,9 @@ type Verdict struct {
 	Returning bool
 	// Gates are the views with their limits; a view that has nothing to show has a limit of 0.
 	Gates [viewCount]Gate
+	// Counted says that the gates are not the views of a value but windows of a ratio's counts, see WindowName: each has
+	// seen the numerators that came beyond the expected ones, in events, and the limit is that of their side.
+	Counted bool
 }
 
 // Gate is one view of a point.
@@ -92,6 +98,10 @@ func (m *Model) Expect(t int64) (e Expectation) {
 }
 
 func (m *Model) expect(t int64, e *Expectation) {
+	if m.Ratio != nil {
+		m.foresee(t, e)
+		return
+	}
 	f, frac := m.frameAt(t)
 	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
 	if !f.expected {

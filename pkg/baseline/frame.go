@@ -130,6 +130,12 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	for v := range viewCount {
 		k.scale[v] = float32(s.scale(v, k.slot))
 	}
+	if m.counts { // independent events vary by as much
+		least := float32(meanAbsOfNormal * math.Sqrt(max(k.center, 0)))
+		for v := range Flat {
+			k.scale[v] = max(k.scale[v], least)
+		}
+	}
 	floor := s.floor()
 	k.quiet = max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor))
 	g := m.groupAt(half*halfMillis + halfMillis/2)

@@ -21,19 +21,25 @@ type State struct {
 type Model struct {
 	State
 	Groups []Group // of special days, by their number minus one
+	*Ratio         // of a ratio, instead of most of the state; else nil
 
 	calendar calendar
 	grouper  grouper
-	step     int64 // milliseconds between points
+	step     int64   // milliseconds between points
+	share    float64 // of a row's events that no other row has
+	counts   bool    // events: the variance is at least the mean
 
 	frame frame // cache
 }
 
 // New returns a model that knows nothing. step is the distance of its points. A calendar that also has a method
 // Group(unixMillis) int knows special days.
-func New(cal calendar, step time.Duration) *Model {
-	m := &Model{calendar: cal, step: max(step.Milliseconds(), 1)}
+func New(cal calendar, step time.Duration, options ...Option) *Model {
+	m := &Model{calendar: cal, step: max(step.Milliseconds(), 1), share: 1}
 	m.grouper, _ = cal.(grouper)
+	for _, o := range options {
+		o(m)
+	}
 	return m
 }
 
@@ -43,6 +49,10 @@ func New(cal calendar, step time.Duration) *Model {
 func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	closed, ok = m.pass(p.T)
 	v.Point = p
+	if m.Ratio != nil {
+		m.stepRatio(&v)
+		return v, closed, ok
+	}
 	m.expect(p.T, &v.Expectation)
 	if p.Missing != series.Observed {
 		return v, closed, ok
@@ -99,14 +109,14 @@ func (m *Model) pass(t int64) (closed Summary, ok bool) {
 	if m.Open.N == 0 || hourOf(t) <= int64(m.Open.Hour) {
 		return Summary{}, false
 	}
-	closed, _ = m.Open.close()
+	closed, _ = m.closeOpen()
 	m.frame.ok = false
 	return closed, m.fold(&closed)
 }
 
 // Rest closes what is open and returns it, if it was not folded.
 func (m *Model) Rest() (rest []Summary) {
-	if s, ok := m.Open.close(); ok {
+	if s, ok := m.closeOpen(); ok {
 		rest = append(rest, s)
 	}
 	return rest
@@ -115,6 +125,9 @@ func (m *Model) Rest() (rest []Summary) {
 // Refold makes the slow model anew from a whole history, oldest first; the fast state stays.
 func (m *Model) Refold(history []Summary) {
 	m.Slow, m.Groups = Slow{}, nil
+	if m.Ratio != nil {
+		m.Proportion = Proportion{}
+	}
 	for i := range history {
 		m.fold(&history[i])
 	}
@@ -122,7 +135,12 @@ func (m *Model) Refold(history []Summary) {
 }
 
 // Restart forgets the recent course, as when the past it stood on was forgotten.
-func (m *Model) Restart() { m.Recent = Recent{} }
+func (m *Model) Restart() {
+	m.Recent = Recent{}
+	if m.Ratio != nil {
+		m.Tally.Bins = [binCount]Bin{}
+	}
+}
 
 // FreshLevel says that with the hour of t the series may live on another level: a deploy.
 func (m *Model) FreshLevel() { m.Open.Flags |= FreshLevel }
@@ -131,20 +149,33 @@ func (m *Model) FreshLevel() { m.Open.Flags |= FreshLevel }
 func (m *Model) Adopt(from *Model) {
 	m.State = from.State
 	m.Groups = append([]Group(nil), from.Groups...)
+	if from.Ratio != nil {
+		m.Ratio = &Ratio{Proportion: from.Proportion, Tally: from.Tally}
+	}
 	m.frame.ok = false
 }
 
 // stateVersion is the first byte of an encoded model.
 const stateVersion = 2
 
+// ratioState in the first byte says that the state of a ratio follows.
+const ratioState = 0x80
+
 var errState = errors.New("decode model: not written by this version")
 
 // AppendBinary encodes the state behind b.
 func (m *Model) AppendBinary(b []byte) ([]byte, error) {
-	b = append(b, stateVersion, byte(len(m.Groups)))
+	version := byte(stateVersion)
+	if m.Ratio != nil {
+		version |= ratioState
+	}
+	b = append(b, version, byte(len(m.Groups)))
 	b, err := binary.Append(b, binary.LittleEndian, &m.State)
 	if err == nil {
 		b, err = binary.Append(b, binary.LittleEndian, m.Groups)
+	}
+	if err == nil && m.Ratio != nil {
+		b, err = m.Ratio.appendBinary(b)
 	}
 	return b, err
 }
@@ -152,12 +183,13 @@ func (m *Model) AppendBinary(b []byte) ([]byte, error) {
 // stateBytes is the encoded size of a model without special days.
 var stateBytes = 2 + binary.Size(State{})
 
-// DecodeBinary reads what AppendBinary wrote at the front of b and returns what follows it.
+// DecodeBinary reads what AppendBinary wrote at the front of b and returns what follows it. A model becomes one of a
+// ratio if that was one.
 func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
-	if len(b) < 2 || b[0] != stateVersion {
+	if len(b) < 2 || b[0]&^ratioState != stateVersion || m.Ratio != nil && b[0]&ratioState == 0 {
 		return nil, errState
 	}
-	groups := int(b[1])
+	ratio, groups := b[0]&ratioState != 0, int(b[1])
 	if size := stateBytes + groups*binary.Size(Group{}); len(b) < size {
 		return nil, fmt.Errorf("decode model: %d bytes, want %d", len(b), size)
 	}
@@ -166,15 +198,18 @@ func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode model: %w", err)
 	}
-	b, m.Groups = b[2+n:], make([]Group, groups)
-	if groups == 0 {
-		m.Groups = nil
-		return b, nil
+	b, m.Groups = b[2+n:], nil
+	if groups > 0 {
+		m.Groups = make([]Group, groups)
+		if n, err = binary.Decode(b, binary.LittleEndian, m.Groups); err != nil {
+			return nil, fmt.Errorf("decode model: %w", err)
+		}
+		b = b[n:]
 	}
-	if n, err = binary.Decode(b, binary.LittleEndian, m.Groups); err != nil {
-		return nil, fmt.Errorf("decode model: %w", err)
+	if ratio {
+		return m.decodeRatio(b)
 	}
-	return b[n:], nil
+	return b, nil
 }
 
 // hourOf is the hour since 1970 that holds the instant.

@@ -73,6 +73,8 @@ func (m *Model) fold(s *Summary) bool {
 	f.learnGrain(s)
 	h := m.hourOf(s)
 	switch {
+	case m.Ratio != nil:
+		m.learnRatio(&h)
 	case f.Hours <= firstDay:
 		f.learnFirstDay(&h)
 	case h.group > 0:

@@ -269,12 +269,23 @@ func (s *Signal) find(ls series.Labels) *Series { return s.byKey[ls.Key()] }
 func (s *Signal) add(ls series.Labels) *Series {
 	sr := &Series{
 		Labels: ls, key: ls.Key(), ID: state.IDOf(s.identity, ls),
-		model: baseline.New(s.Zone, s.Def.Interval),
+		model: s.newModel(),
 	}
 	s.byKey[sr.key] = sr
 	at, _ := slices.BinarySearchFunc(s.series, sr.key, func(a *Series, key string) int { return strings.Compare(a.key, key) })
 	s.series = slices.Insert(s.series, at, sr)
 	return sr
+}
+
+// newModel returns a model for what the signal's values are.
+func (s *Signal) newModel() *baseline.Model {
+	switch {
+	case s.Def.Ratio != nil:
+		return baseline.New(s.Zone, s.Def.Interval, baseline.OfRatio(s.Def.Window))
+	case s.Def.Kind == "count":
+		return baseline.New(s.Zone, s.Def.Interval, baseline.OfCounts())
+	}
+	return baseline.New(s.Zone, s.Def.Interval)
 }
 
 // drop forgets a series and ends what it had open.

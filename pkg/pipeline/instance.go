@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -294,7 +295,7 @@ func (in *Instance) count(out *Output) {
 
 // states counts the series by where they stand.
 func (in *Instance) states() map[string]int {
-	states := map[string]int{"learning": 0, "known": 0, "missing": 0}
+	states := map[string]int{"learning": 0, "thin": 0, "known": 0, "missing": 0}
 	for _, s := range in.core.signals {
 		for _, sr := range s.series {
 			switch {
@@ -302,6 +303,8 @@ func (in *Instance) states() map[string]int {
 				states["missing"]++
 			case sr.verdict.Known:
 				states["known"]++
+			case sr.verdict.Why == baseline.Thin:
+				states["thin"]++
 			default:
 				states["learning"]++
 			}

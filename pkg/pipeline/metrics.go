@@ -37,7 +37,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}, []string{"phase"}),
 		lastTick:     gauge("last_tick_timestamp_seconds", "Time of the newest committed tick."),
-		series:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_series", Help: "Series with a baseline, by state: learning, known or missing."}, []string{"state"}),
+		series:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_series", Help: "Series with a baseline, by state: learning, thin, known or missing."}, []string{"state"}),
 		points:       counters("points_total", "Points of signals, by state: observed, or the reason for which one is missing.", "state"),
 		duplicates:   counter("duplicate_series_total", "Series of a signal that differ in nothing but their metric's name; the first one counts."),
 		failures:     counters("signal_failures_total", "Evaluations of a signal that failed.", "signal"),

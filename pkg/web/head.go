@@ -73,7 +73,7 @@ func tallies(signals []SignalView) []tally {
 		}
 	}
 	var out []tally
-	for _, state := range []SeriesState{StateFiring, StatePending, StateMissing, StateLearning, StateOK} {
+	for _, state := range []SeriesState{StateFiring, StatePending, StateMissing, StateLearning, StateThin, StateOK} {
 		if counts[state] > 0 || state == StateFiring && len(signals) > 0 {
 			out = append(out, tally{state, counts[state]})
 		}

@@ -9,6 +9,7 @@ type SeriesState string
 const (
 	StateOK       SeriesState = "ok"
 	StateLearning SeriesState = "learning" // too little history: infinite bounds, no alert
+	StateThin     SeriesState = "thin"     // too few denominators to judge a ratio: the same
 	StateMissing  SeriesState = "missing"  // no point at the last tick; Reason says why
 	StatePending  SeriesState = "pending"
 	StateFiring   SeriesState = "firing"
@@ -23,7 +24,7 @@ func (s SeriesState) severity() int {
 		return 3
 	case StateMissing:
 		return 2
-	case StateLearning:
+	case StateLearning, StateThin:
 		return 1
 	default:
 		return 0

@@ -30,6 +30,11 @@ func newDetector(step time.Duration) *detector {
 	return &detector{model: baseline.New(utc, max(step, time.Second))}
 }
 
+// newRatioDetector is for rows that bring a denominator and share no events.
+func newRatioDetector(step time.Duration) *detector {
+	return &detector{model: baseline.New(utc, step, baseline.OfRatio(step))}
+}
+
 func (d *detector) step(p series.Point) verdict {
 	v, _, _ := d.model.Step(p)
 	return verdict{

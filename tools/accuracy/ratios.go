@@ -151,7 +151,7 @@ func samePrice(tracks []*track, price float64) (threshold, rate float64) {
 // quiet runs the detector and the ideal test over a series without drops.
 func (size ratioSize) quiet(rate float64, which ...int) (ours, ideal *track) {
 	s := newRatioSeries(rate, seeded(ratioPurpose, which...))
-	d := newDetector(time.Duration(fiveMin) * time.Second)
+	d := newRatioDetector(time.Duration(fiveMin) * time.Second)
 	test := idealTest{p: s.p}
 	ours = &track{entry: entry{Resolution: fiveMin}}
 	ideal = &track{entry: entry{Resolution: fiveMin}}
@@ -178,7 +178,7 @@ type drop struct{ expected, ours, exact float64 }
 func (size ratioSize) drops(rate float64, which ...int) []drop {
 	s := newRatioSeries(rate, seeded(ratioPurpose+1, which...))
 	when := seeded(ratioPurpose+2, which...)
-	d := newDetector(time.Duration(fiveMin) * time.Second)
+	d := newRatioDetector(time.Duration(fiveMin) * time.Second)
 	test := idealTest{p: s.p}
 	var out []drop
 	for week := range size.weeks {
