@@ -42,7 +42,7 @@ func New(cal calendar, step time.Duration) *Model {
 // already and is for the history.
 func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	closed, ok = m.pass(p.T)
-	v.Point = p
+	v.Point, v.Excess = p, NoExcess
 	m.expect(p.T, &v.Expectation)
 	if p.Missing != series.Observed {
 		return v, closed, ok
@@ -76,6 +76,7 @@ func (m *Model) judge(v *Verdict, x *views) {
 		v.Gates[i] = g
 	}
 	v.Score = Score(&v.Gates)
+	v.Excess = m.Slow.excess(v.Score, &v.Gates)
 	v.Returning = x.back && math.Abs(v.Gates[Context].Score()) < 1
 	x.peak = v.Score * v.widen
 	// A line is flat at a value inside the band: the band that is shown ends before it.
