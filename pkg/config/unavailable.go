@@ -5,7 +5,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"time"
 
 	amconfig "github.com/prometheus/alertmanager/config"
 	amcommon "github.com/prometheus/alertmanager/config/common"
@@ -13,12 +12,6 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
-)
-
-// The false alarms that detection may cost unless configured otherwise.
-var (
-	budgetPerSignal = rate{1, 7 * 24 * time.Hour}
-	budgetInTotal   = rate{7, 7 * 24 * time.Hour}
 )
 
 // refuse says that a key works in a later version, if the file asks for what it does.
@@ -51,8 +44,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 	l.refuse("packs", len(s.Packs) > 0, "signals have to be written by hand for now")
 
-	l.refuse("detection.budget.signal", !s.Detection.Budget.Signal.equal(budgetPerSignal), "the default of 1/w applies")
-	l.refuse("detection.budget.total", !s.Detection.Budget.Total.equal(budgetInTotal), "the default of 7/w applies")
 	if s.Correlation.FalseDiscoveryRate > 1 {
 		l.fail("correlation.false_discovery_rate", "", "%v is more than 1", float64(s.Correlation.FalseDiscoveryRate))
 	}
@@ -109,7 +100,6 @@ func (l *loader) notYetSignals(list []signalSchema) {
 			}
 			l.refuse(path+".borrow_from", true)
 		}
-		l.refuse(path+".budget", l.has(path+".budget"))
 		if v := s.ValuePerUnit; v != nil {
 			if !currency.MatchString(v.Currency) {
 				l.fail(path+".value_per_unit.currency", "use a code of ISO 4217 such as EUR", "%q is not a currency", v.Currency)

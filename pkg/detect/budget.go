@@ -158,19 +158,26 @@ func (b *Budget) solve() float64 {
 	for i := excessBins - 1; i >= 0; i-- {
 		past += b.Past.Tail[i]
 		day += b.Today.Tail[i]
-		level := excessLow + float64(i)*excessPerBin
-		here := past + min(day, most) + priorAlarms*math.Exp(-priorSlope*level)
+		here := past + min(day, most) + prior[i]
 		if here >= wanted {
 			inside := 0.0
 			if here > above {
 				inside = (wanted - above) / (here - above)
 			}
-			return b.bounded(level + (1-inside)*excessPerBin)
+			return b.bounded(excessLow + (float64(i)+1-inside)*excessPerBin)
 		}
 		above = here
 	}
 	return b.bounded(excessLow)
 }
+
+// prior is the tail believed in before anything was seen.
+var prior = func() (tail [excessBins]float64) {
+	for i := range tail {
+		tail[i] = priorAlarms * math.Exp(-priorSlope*(excessLow+float64(i)*excessPerBin))
+	}
+	return tail
+}()
 
 // bounded keeps an exponent in its range. Thresholds go below those of the default only for a budget of more than one alarm
 // a week and series: what is told is visibly outside its band, unless more was asked for.
