@@ -38,7 +38,7 @@ func backtestFlags(c *kingpin.CmdClause) *backtestOptions {
 	c.Flag("timezone", "IANA time zone in which hours of the week are counted.").Default("UTC").StringVar(&o.zone)
 	c.Flag("layer", "infrastructure, application or business.").Default("application").StringVar(&o.layer)
 	c.Flag("kind", "auto, gauge, count or ratio.").Default("auto").EnumVar(&o.kind, "auto", "gauge", "count", "ratio")
-	c.Flag("budget", "False alarms a signal may cost, as in 1/w.").Default("1/w").StringVar(&o.budget)
+	c.Flag("budget", "False alarms a signal may cost, as in 3/w; by default what the configuration says, or 1/w.").StringVar(&o.budget)
 	c.Flag("scores", "Write one row per input row to this CSV file.").StringVar(&o.scores)
 	c.Flag("alerts", "Write the alerts to this JSON file.").StringVar(&o.alerts)
 	c.Flag("format", "Of the summary: table or json.").Default("table").EnumVar(&o.form, "table", "json")
@@ -61,8 +61,11 @@ type tested struct {
 }
 
 func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err error) {
-	if o.budget != "1/w" {
-		return fmt.Errorf("--budget=%s: a budget other than 1/w is not available yet", o.budget)
+	budget := 0.0
+	if o.budget != "" {
+		if budget, err = config.ParseBudget(o.budget); err != nil {
+			return fmt.Errorf("--budget=%s: %w", o.budget, err)
+		}
 	}
 	layer, err := series.ParseLayer(o.layer)
 	if err != nil {
@@ -105,6 +108,9 @@ func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err er
 		def, ok := defs[in.Series]
 		if !ok {
 			def = signal.Definition{Name: in.Series, Alert: in.Series, Layer: layer, Zone: o.zone, Kind: o.kind, Severity: "warning", Calendar: rules}
+		}
+		if budget > 0 { // the file stands alone: its team is as large as its signal
+			def.Budget = signal.Budget{Signal: budget, Total: budget}
 		}
 		s, found, err := backtestFile(in, def, scores)
 		if err != nil {

@@ -115,7 +115,7 @@ func (v *views) Signals() []web.SignalView {
 			Name: d.Name, Layer: d.Layer.String(), Unit: d.Unit, Expr: expr, Direction: d.Direction.String(),
 			Alert: d.Alert, Severity: d.Severity, For: d.For.Seconds(), KeepFiring: d.KeepFiringFor.Seconds(),
 			Interval: d.Interval.Seconds(), RunbookURL: d.RunbookURL, Labels: d.Labels, Error: s.Error,
-			Series: make([]web.SeriesView, len(s.Series)),
+			Budget: budgetView(&s.Figures), Series: make([]web.SeriesView, len(s.Series)),
 		}
 		if len(s.Series) == 0 {
 			out[k].Waiting = waiting(s.Waiting)
@@ -125,6 +125,13 @@ func (v *views) Signals() []web.SignalView {
 		}
 	}
 	return out
+}
+
+func budgetView(f *pipeline.Figures) web.BudgetView {
+	return web.BudgetView{
+		PerWeek: web.Float(f.Budget), EpisodesPerWeek: web.Float(f.EpisodesPerWeek), Exponent: web.Float(f.Exponent),
+		Coverage: web.Float(f.Coverage), CoverageLower: web.Float(f.Low), CoverageUpper: web.Float(f.High),
+	}
 }
 
 // waiting says why nothing was observed yet.

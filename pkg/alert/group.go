@@ -36,7 +36,7 @@ func (m *Machine) places(e *Episode) (ps []place) {
 		return nil
 	}
 	all := labelSet(e.Labels)
-	for _, r := range m.route.Match(all) {
+	for _, r := range m.route.Match(matched(e)) {
 		labels := model.LabelSet{}
 		for n, v := range all {
 			if _, ok := r.RouteOpts.GroupBy[n]; ok || r.RouteOpts.GroupByAll {
@@ -52,6 +52,19 @@ func (m *Machine) places(e *Episode) (ps []place) {
 		return m.others(ps, avoid)
 	}
 	return ps
+}
+
+// PagingAnnotation is "false" on alerts that nobody should be woken for. Routes see it as a label, so that they can send
+// such alerts elsewhere; it is none, because it says nothing of which alert it is.
+const PagingAnnotation = "paging"
+
+// matched is what routes see of an episode.
+func matched(e *Episode) model.LabelSet {
+	all := labelSet(e.Labels)
+	if _, own := all[PagingAnnotation]; !own && e.Annotations[PagingAnnotation] != "" {
+		all[PagingAnnotation] = model.LabelValue(e.Annotations[PagingAnnotation])
+	}
+	return all
 }
 
 // order sorts as Alertmanager does, and the episodes of one alert by their begin.

@@ -387,3 +387,18 @@ func TestTransitionID(t *testing.T) {
 		t.Errorf("%d ids of %d transitions", len(seen), len(others))
 	}
 }
+
+// TestRoutesSeePaging: the annotation routes like a label, and is none.
+func TestRoutesSeePaging(t *testing.T) {
+	s := newStory(t, `{receiver: pager, group_by: [...], group_wait: 30s, group_interval: 5m, repeat_interval: 4h,
+		routes: [{receiver: tickets, matchers: ['paging="false"']}]}`)
+	quiet := fires("p2", 0)
+	quiet.Annotations[alert.PagingAnnotation] = "false"
+	s.at(0, fires("p1", 0), quiet, fires("p3", 0, "paging", "mine"))
+	s.at(minute)
+	s.heard(
+		`00:00:30 pager "first notification" {}:{alertname="X", paging="mine", pod="p3"} +p3@00:00:00`,
+		`00:00:30 pager "first notification" {}:{alertname="X", pod="p1"} +p1@00:00:00`,
+		`00:00:30 tickets "first notification" {}/{paging="false"}:{alertname="X", pod="p2"} +p2@00:00:00`,
+	)
+}

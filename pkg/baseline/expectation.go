@@ -53,6 +53,9 @@ type Verdict struct {
 	// it most: its absolute value is at least 1 if and only if the point is anomalous. Its sign is the direction. 0 when
 	// missing or not known.
 	Score float64
+	// Excess is how far the threshold could be moved before the point were inside it, as an exponent: ≥ 0 if and only if
+	// the point is anomalous, NoExcess when well inside or not known. It is what budgets are kept by.
+	Excess float64
 	// Returning says that the point is inside its context again after one that was not: a break, but back to normal.
 	Returning bool
 	// Gates are the views with their limits; a view that has nothing to show has a limit of 0.
@@ -111,7 +114,7 @@ func (m *Model) expect(t int64, e *Expectation) {
 		}
 		return
 	}
-	e.expected, e.Weeks = true, f.weeks
+	e.expected, e.Weeks = true, int(f.weeks)
 	e.Center = lerp(f.a.center, f.b.center, frac)
 	if !f.known {
 		e.Why = YoungSeries

@@ -10,7 +10,7 @@ type frame struct {
 	expected bool
 	known    bool
 	schedule bool // the hour may be on a schedule
-	weeks    int
+	weeks    int32
 	a, b     knot
 	young    float64
 
@@ -22,9 +22,9 @@ type frame struct {
 // knot is the model in the middle of half an hour.
 type knot struct {
 	center float64
-	slot   int
+	slot   int32
+	quiet  float32 // evidence of one repetition, nats
 	scale  [viewCount]float32
-	quiet  float64 // evidence of one repetition, nats
 }
 
 // calendar maps instants to the hours whose ordinary shape they borrow.
@@ -93,15 +93,15 @@ func (m *Model) build(left int64) {
 		f.b = f.a
 	}
 	f.known = s.Limits[Context] > 0
-	f.weeks = int(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
+	f.weeks = int32(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
 	f.schedule = s.Recurring.possible(m.slot(floorDiv(left, 2))) || s.Recurring.possible(m.slot(floorDiv(left+1, 2)))
-	f.young = youth(f.weeks)
+	f.young = youth(int(f.weeks))
 	if g := m.groupAt(left*halfMillis + halfMillis/2); g > 0 { // as unusual as the day is new
 		seen := 0
 		if g <= len(m.Groups) {
 			seen = int(m.Groups[g-1].N[f.a.slot%hoursOfDay])
 		}
-		f.weeks, f.young = seen, youth(seen)
+		f.weeks, f.young = int32(seen), youth(seen)
 	}
 }
 
@@ -125,10 +125,11 @@ func youth(seen int) float64 { return max(1, 2-float64(seen)/2) }
 
 func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	s := &m.Slow
-	k.slot = m.slot(floorDiv(half, 2))
-	k.center = s.knot(ofDay, k.slot)
+	slot := m.slot(floorDiv(half, 2))
+	k.slot = int32(slot)
+	k.center = s.knot(ofDay, slot)
 	for v := range viewCount {
-		k.scale[v] = float32(s.scale(v, k.slot))
+		k.scale[v] = float32(s.scale(v, slot))
 	}
 	if m.counts { // independent events vary by as much
 		least := float32(meanAbsOfNormal * math.Sqrt(max(k.center, 0)))
@@ -137,7 +138,7 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 		}
 	}
 	floor := s.floor()
-	k.quiet = max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor))
+	k.quiet = float32(max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor)))
 	g := m.groupAt(half*halfMillis + halfMillis/2)
 	if g == 0 || g > len(m.Groups) {
 		return

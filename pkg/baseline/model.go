@@ -48,7 +48,7 @@ func New(cal calendar, step time.Duration, options ...Option) *Model {
 // already and is for the history.
 func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	closed, ok = m.pass(p.T)
-	v.Point = p
+	v.Point, v.Excess = p, NoExcess
 	if m.Ratio != nil {
 		m.stepRatio(&v)
 		return v, closed, ok
@@ -66,7 +66,7 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	}
 	limit, quiet := math.Inf(1), 0.0
 	if v.Known {
-		limit, quiet = v.limits[Context], m.frame.a.quiet
+		limit, quiet = v.limits[Context], float64(m.frame.a.quiet)
 	}
 	x := m.Recent.look(r, p.Value, limit, quiet, &m.Slow, of)
 	if v.Known {
@@ -86,6 +86,7 @@ func (m *Model) judge(v *Verdict, x *views) {
 		v.Gates[i] = g
 	}
 	v.Score = Score(&v.Gates)
+	v.Excess = m.Slow.excess(v.Score, &v.Gates)
 	v.Returning = x.back && math.Abs(v.Gates[Context].Score()) < 1
 	x.peak = v.Score * v.widen
 	// A line is flat at a value inside the band: the band that is shown ends before it.

@@ -165,6 +165,7 @@ func (m *Model) stepRatio(v *Verdict) {
 	if v.expected {
 		c.bin(c.At).add(&row)
 	}
+	v.Excess = m.Slow.excess(v.Score, &v.Gates)
 	if math.Abs(v.Score) >= 1 {
 		m.end(&v.Gates)
 	}

@@ -33,6 +33,7 @@ type Config struct {
 	Signals  []signal.Definition
 	Alerting Alerting
 	Tracing  *promconfig.TracingConfig // nil when tracing is off
+	Budget   signal.Budget             // of signals without their own
 	Calendar *calendar.Rules           // of every signal; nil when no day is special
 
 	Annotations Annotations

@@ -32,6 +32,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.tracing(s.Tracing)
 	l.annotations(s)
 	l.calendar(&s.Calendar)
+	l.budget(&s.Detection)
 	l.signals(s.Signals)
 	l.alerting(&s.Alerting)
 	l.quiet(&s.Alerting, s.Calendar.Maintenance)

@@ -95,10 +95,8 @@ func (r *rate) parse(text string) error {
 	return nil
 }
 
-// equal compares rates, whatever time they are counted over.
-func (r rate) equal(o rate) bool {
-	return r.n*float64(o.per) == o.n*float64(r.per)
-}
+// perWeek is the rate counted over a week.
+func (r rate) perWeek() float64 { return r.n * float64(7*24*time.Hour) / float64(r.per) }
 
 // date is a day of the calendar: 2026-11-27.
 type date string

@@ -54,6 +54,7 @@ func (l *loader) signal(path string, s *signalSchema) signal.Definition {
 		Team:          s.Team,
 		RunbookURL:    s.RunbookURL,
 		Calendar:      l.cfg.Calendar,
+		Budget:        l.cfg.Budget,
 		Labels:        s.Labels,
 		Annotations:   s.Annotations,
 	}
@@ -73,6 +74,9 @@ func (l *loader) signal(path string, s *signalSchema) signal.Definition {
 	}
 	if s.MinChange.Absolute < 0 {
 		l.fail(path+".min_change.absolute", "", "%v is negative", s.MinChange.Absolute)
+	}
+	if l.has(path + ".budget") {
+		d.Budget.Signal = l.perWeek(path+".budget", s.Budget)
 	}
 	l.signalWords(path, s, &d)
 	l.signalTimes(path, s, &d)

@@ -3,13 +3,6 @@ package config
 import (
 	"slices"
 	"strings"
-	"time"
-)
-
-// The false alarms that detection may cost unless configured otherwise.
-var (
-	budgetPerSignal = rate{1, 7 * 24 * time.Hour}
-	budgetInTotal   = rate{7, 7 * 24 * time.Hour}
 )
 
 // refuse says that a key works in a later version, if the file asks for what it does.
@@ -27,8 +20,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 	l.refuse("packs", len(s.Packs) > 0, "signals have to be written by hand for now")
 
-	l.refuse("detection.budget.signal", !s.Detection.Budget.Signal.equal(budgetPerSignal), "the default of 1/w applies")
-	l.refuse("detection.budget.total", !s.Detection.Budget.Total.equal(budgetInTotal), "the default of 7/w applies")
 	if s.Correlation.FalseDiscoveryRate > 1 {
 		l.fail("correlation.false_discovery_rate", "", "%v is more than 1", float64(s.Correlation.FalseDiscoveryRate))
 	}
@@ -50,7 +41,6 @@ func (l *loader) notYetSignals(list []signalSchema) {
 			}
 			l.refuse(path+".borrow_from", true)
 		}
-		l.refuse(path+".budget", l.has(path+".budget"))
 		if v := s.ValuePerUnit; v != nil {
 			if !currency.MatchString(v.Currency) {
 				l.fail(path+".value_per_unit.currency", "use a code of ISO 4217 such as EUR", "%q is not a currency", v.Currency)

@@ -65,6 +65,7 @@ type Input struct {
 	Known           bool // the baseline may be judged by
 	Value, Expected float64
 	Score           float64
+	Tell            bool // beyond what the budgets ask for: worth telling
 	Returning       bool // inside its context again after an excursion
 }
 
@@ -94,6 +95,7 @@ const (
 	GateMissing   Gate = "missing"
 	GateLearning  Gate = "learning"
 	GateScore     Gate = "inside_band"
+	GateBudget    Gate = "budget"    // outside its band, but no further than has come too often for the budget
 	GateReturning Gate = "returning" // a break, but back to normal
 	GateDirection Gate = "direction"
 	GateAbsolute  Gate = "min_change_absolute"
@@ -160,12 +162,22 @@ func (r *Rule) over(s *State, t int64) bool {
 // Break ends what is open without waiting, as when the signal's definition changes.
 func (s *State) Break(t int64) []Event { return s.finish(t, nil) }
 
+// Wants tells whether a point would be told if it were far enough outside: whatever but its score speaks for it.
+func (r *Rule) Wants(in Input) bool {
+	in.Tell = true
+	_, gate := r.side(in)
+	return gate == GateOpen
+}
+
 // side returns the direction of a point that passes every gate but duration.
 func (r *Rule) side(in Input) (series.Direction, Gate) {
 	if !in.Known {
 		return series.Both, GateLearning
 	}
-	if !(math.Abs(in.Score) >= 1) {
+	if !in.Tell && math.Abs(in.Score) >= 1 {
+		return series.Both, GateBudget
+	}
+	if !in.Tell || math.IsNaN(in.Score) {
 		return series.Both, GateScore
 	}
 	dir := direction(in.Score)

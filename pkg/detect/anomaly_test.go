@@ -40,7 +40,7 @@ func (p *tape) step(at int64, in Input, want string) Gate {
 
 // score is a known point of that score; one is ten units of value around an expectation of a hundred.
 func score(s float64) Input {
-	return Input{Known: true, Value: 100 + 10*s, Expected: 100, Score: s}
+	return Input{Known: true, Value: 100 + 10*s, Expected: 100, Score: s, Tell: math.Abs(s) >= 1}
 }
 
 func missing(m series.Missing) Input { return Input{Missing: m} }
@@ -79,6 +79,8 @@ func TestGates(t *testing.T) {
 	unknown.Known = false
 	nan := score(5)
 	nan.Score, nan.Expected = math.NaN(), math.NaN()
+	held, asked := score(1.5), score(0.9)
+	held.Tell, asked.Tell = false, true
 	up, down := Rule{Direction: series.Up}, Rule{Direction: series.Down}
 	absolute, relative := minChange(25, 0), minChange(0, 0.25)
 
@@ -89,6 +91,8 @@ func TestGates(t *testing.T) {
 	check("beyond doubt below", Rule{}, score(-1.5), GateOpen)
 	check("not known", Rule{}, unknown, GateLearning)
 	check("missing", Rule{}, missing(series.NoData), GateMissing)
+	check("held back by the budget", Rule{}, held, GateBudget)
+	check("asked for by the budget", Rule{}, asked, GateSure)
 	check("no score", Rule{}, nan, GateScore)
 	check("up wanted, up", up, score(2), GateOpen)
 	check("up wanted, down", up, score(-2), GateDirection)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -42,6 +43,9 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 		a["runbook_url"] = d.RunbookURL
 	}
 	maps.Copy(a, d.Annotations)
+	if o.Quiet {
+		a[alert.PagingAnnotation] = "false"
+	}
 	w.GeneratorURL = generatorURL(o, t, page)
 	return w
 }

@@ -22,6 +22,7 @@ const forgetAfter = 30 * 24 * time.Hour
 type Core struct {
 	signals []*Signal
 	byName  map[string]*Signal
+	teams   []*team // in the order of their first signals
 }
 
 // Signal is a definition with the state of its series.
@@ -31,6 +32,11 @@ type Signal struct {
 	identity string
 	outdated bool // its models were folded with another calendar
 	rule     detect.Rule
+	team     *team
+	budget   detect.Budget
+	realised detect.Realised
+	figures  Figures        // of realised, as of the last hour that was counted
+	counted  int64          // that hour
 	absence  detect.Absence // of the signal as a whole
 	waiting  series.Missing // why nothing was ever observed of it
 	series   []*Series      // sorted by key
@@ -45,6 +51,8 @@ type Series struct {
 	model    *baseline.Model
 	anomaly  detect.State
 	absence  detect.Absence
+	crossing detect.Crossing
+	quiet    bool           // its alert was told beyond the budget and does not page
 	stepped  int64          // last tick
 	missing  series.Missing // of its last tick
 	lastSeen int64          // last observed point
@@ -83,6 +91,7 @@ type Occurrence struct {
 	Signal  *Signal
 	Series  *Series
 	Absent  bool // else an anomaly
+	Quiet   bool // told beyond the budget: it does not page
 	Event   detect.Event
 	Verdict baseline.Verdict
 }
@@ -121,6 +130,7 @@ func NewCore(defs []signal.Definition) (*Core, error) {
 		}
 		c.signals = append(c.signals, s)
 		c.byName[d.Name] = s
+		c.join(s)
 	}
 	return c, nil
 }
@@ -169,6 +179,7 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 		n += max(len(in.Observations), len(in.Signal.series))
 	}
 	out.Judged = make([]Judged, 0, n)
+	c.turn(t)
 	for _, in := range inputs {
 		in.Signal.step(t, in, &out)
 	}
@@ -225,11 +236,14 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	if ok {
 		out.Closed = append(out.Closed, Closed{s, sr, closed})
 	}
-	events, gate := s.rule.Step(&sr.anomaly, detect.Input{
+	in := detect.Input{
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning,
-	})
+	}
+	in.Tell = s.worth(sr, in, &v)
+	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {
-		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: v})
+		s.spend(sr, &e, p.T)
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: v})
 	}
 	if s.Def.AbsentFor > 0 {
 		if e, ok := sr.absence.Step(s.Def.AbsentFor, s.Def.Interval, p.T, p.Missing); ok {
@@ -291,7 +305,7 @@ func (s *Signal) newModel() *baseline.Model {
 // drop forgets a series and ends what it had open.
 func (s *Signal) drop(sr *Series, t int64, out *Output) {
 	for _, e := range sr.anomaly.Break(t) {
-		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: sr.verdict})
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: sr.verdict})
 	}
 	if sr.absence.Firing {
 		e := detect.Event{Kind: detect.End, StartsAt: sr.absence.StartAt, EndsAt: t}

@@ -44,7 +44,7 @@ func (c *Core) AppendBinary(b []byte) ([]byte, error) {
 			}
 		}
 	}
-	return b, nil
+	return c.appendBudgets(b)
 }
 
 // UnmarshalBinary takes over the state of those signals that are still what they were. dropped names the others: their
@@ -86,6 +86,9 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 			sr.missing, sr.lastSeen = f.Missing, f.LastSeen
 			sr.absence.Firing = sr.absence.Firing && s.Def.AbsentFor > 0
 		}
+	}
+	if d.err == nil && len(d.b) > 0 { // there was no more in snapshots of before there were budgets
+		c.takeBudgets(d)
 	}
 	if d.err == nil && len(d.b) > 0 {
 		d.err = fmt.Errorf("%d bytes too many", len(d.b))

@@ -221,6 +221,9 @@ func (in *Instance) collect(out *Output) {
 		firing := "resolved"
 		if t.Firing {
 			firing = "firing"
+			if out.Events[i].Quiet {
+				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.Def.Team).Inc()
+			}
 		}
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
 		in.o.Logger.Info("alert", "summary", t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clockText(out.T))
@@ -288,6 +291,7 @@ func (in *Instance) count(out *Output) {
 			in.metrics.points.WithLabelValues(series.Missing(m).String()).Add(float64(n))
 		}
 	}
+	in.publish(out.T)
 	for s, n := range in.states() {
 		in.metrics.series.WithLabelValues(s).Set(float64(n))
 	}

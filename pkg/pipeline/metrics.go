@@ -17,6 +17,13 @@ type metrics struct {
 	snapshots    *prometheus.CounterVec
 	snapshotTime prometheus.Gauge
 	history      prometheus.Gauge
+	coverage     *prometheus.GaugeVec
+	coverageLow  *prometheus.GaugeVec
+	coverageHigh *prometheus.GaugeVec
+	episodes     *prometheus.GaugeVec
+	exponent     *prometheus.GaugeVec
+	left         *prometheus.GaugeVec
+	quiet        *prometheus.CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) *metrics {
@@ -28,6 +35,9 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	}
 	gauge := func(name, help string) prometheus.Gauge {
 		return prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_" + name, Help: help})
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_" + name, Help: help}, labels)
 	}
 	m := &metrics{
 		ticks:  counter("ticks_total", "Ticks evaluated and committed."),
@@ -46,10 +56,18 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		snapshots:    counters("snapshots_total", "Snapshots of the models, by outcome.", "outcome"),
 		snapshotTime: gauge("last_snapshot_timestamp_seconds", "Tick of the newest snapshot."),
 		history:      gauge("history_until_timestamp_seconds", "End of the newest hour copied to history."),
+		coverage:     gauges("signal_coverage_ratio", "Share of judged rows inside the band, each judged before it was learnt; eight weeks.", "signal"),
+		coverageLow:  gauges("signal_coverage_ratio_lower", "Lower end of the 95 % interval of the coverage, by a bootstrap of days.", "signal"),
+		coverageHigh: gauges("signal_coverage_ratio_upper", "Upper end of the 95 % interval of the coverage, by a bootstrap of days.", "signal"),
+		episodes:     gauges("signal_episodes_per_week", "Anomalies told a week, over the hours that were judged; eight weeks.", "signal"),
+		exponent:     gauges("budget_exponent", "By how much a team's budget moves the thresholds of its series; 0 is the default.", "team"),
+		left:         gauges("budget_left", "Alarms a team may still have that page.", "team"),
+		quiet:        counters("alerts_not_paging_total", "Alerts of a team told beyond its budget: they do not page.", "team"),
 	}
 	if reg != nil {
 		reg.MustRegister(m.ticks, m.missed, m.duration, m.lastTick, m.series, m.points, m.duplicates, m.failures,
-			m.transitions, m.commitErrors, m.snapshots, m.snapshotTime, m.history)
+			m.transitions, m.commitErrors, m.snapshots, m.snapshotTime, m.history,
+			m.coverage, m.coverageLow, m.coverageHigh, m.episodes, m.exponent, m.left, m.quiet)
 	}
 	return m
 }

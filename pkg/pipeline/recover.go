@@ -175,7 +175,7 @@ func (in *Instance) resolveOrphans() error {
 		}
 		for _, sr := range s.series {
 			if sr.anomaly.Phase == detect.Firing {
-				o := Occurrence{Signal: s, Series: sr}
+				o := Occurrence{Signal: s, Series: sr, Quiet: sr.quiet}
 				o.Event.Dir = sr.anomaly.Dir
 				hold(o, sr.anomaly.StartsAt)
 			}
@@ -239,6 +239,7 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	in.mu.Lock()
 	in.core, in.o.External, in.o.Intervals = core, external, intervals
 	in.mu.Unlock()
+	in.forgetFigures()
 	in.recorder.refs = nil // they belong to the old series
 	if err := in.resolveOrphans(); err != nil {
 		return err

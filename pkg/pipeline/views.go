@@ -17,6 +17,7 @@ type SignalStatus struct {
 	Error string // of the last evaluation
 	// Waiting is why a signal without series has none; Observed before its first tick.
 	Waiting series.Missing
+	Figures Figures
 	Series  []SeriesStatus
 }
 
@@ -36,7 +37,7 @@ func (in *Instance) Status() []SignalStatus {
 	defer in.mu.RUnlock()
 	out := make([]SignalStatus, len(in.core.signals))
 	for i, s := range in.core.signals {
-		out[i] = SignalStatus{Def: s.Def, Error: in.failing[s.Def.Name], Waiting: s.waiting, Series: make([]SeriesStatus, len(s.series))}
+		out[i] = SignalStatus{Def: s.Def, Error: in.failing[s.Def.Name], Waiting: s.waiting, Figures: s.shown(), Series: make([]SeriesStatus, len(s.series))}
 		for k, sr := range s.series {
 			st := SeriesStatus{Labels: sr.Labels, Phase: sr.anomaly.Phase, Since: sr.anomaly.StartsAt, Verdict: sr.verdict, Gate: sr.gate}
 			if sr.stepped == 0 { // recovered, not yet judged

@@ -27,8 +27,9 @@ type Definition struct {
 	Zone          string        // IANA name
 	Kind          string        // auto, gauge, count or ratio
 	AbsentFor     time.Duration // of each series; 0 watches only the signal as a whole
-	Severity      string        // critical, warning or info
-	Alert         string        // alertname
+	Budget        Budget
+	Severity      string // critical, warning or info
+	Alert         string // alertname
 	Team          string
 	RunbookURL    string
 	Labels        map[string]string // added to alerts
@@ -37,6 +38,23 @@ type Definition struct {
 	// Calendar says which days are special; nil when none is. It is not part of the identity: a signal whose calendar
 	// changes keeps its history and learns from it anew.
 	Calendar *calendar.Rules
+}
+
+// Budget is how many false alarms a week may cost. Zero is the default.
+type Budget struct {
+	Signal float64 // this signal, all of its series together; 1 by default
+	Total  float64 // the team that the signal belongs to, or all signals without a team; 7 by default
+}
+
+// Completed has the defaults in place of zeros.
+func (b Budget) Completed() Budget {
+	if b.Signal == 0 {
+		b.Signal = 1
+	}
+	if b.Total == 0 {
+		b.Total = 7
+	}
+	return b
 }
 
 // Ratio is a quotient judged on its raw parts. Both expressions return the same label sets.

@@ -47,7 +47,18 @@ type SignalView struct {
 	Labels     map[string]string `json:"labels,omitempty"`  // added to alerts
 	Error      string            `json:"error,omitempty"`   // of the last evaluation
 	Waiting    string            `json:"waiting,omitempty"` // why it has no series yet, in words
+	Budget     BudgetView        `json:"budget"`
 	Series     []SeriesView      `json:"series"`
+}
+
+// BudgetView is what a signal may cost and what became of it in the last eight weeks; NaN is what cannot be told yet.
+type BudgetView struct {
+	PerWeek         Float `json:"anomalies_per_week"`          // that may be told
+	EpisodesPerWeek Float `json:"realised_anomalies_per_week"` // that were
+	Exponent        Float `json:"exponent"`                    // by which thresholds are moved; 0 is the default
+	Coverage        Float `json:"coverage"`                    // share of rows inside the band, each judged before it was learnt
+	CoverageLower   Float `json:"coverage_lower"`              // 95 % interval, by a bootstrap of days
+	CoverageUpper   Float `json:"coverage_upper"`
 }
 
 // SeriesView is one series of a signal at the last tick.

@@ -10,7 +10,10 @@ import (
 )
 
 // budgetSize is the extent of the simulation of a team.
-type budgetSize struct{ series, weeks, seeds int }
+type budgetSize struct {
+	series, weeks, seeds int
+	first                int // seed
+}
 
 var (
 	budgetFull  = budgetSize{series: 1000, weeks: 12, seeds: 5}
@@ -31,7 +34,8 @@ type budgetLine struct {
 	Settled float64 `json:"mean_per_week_after_4_weeks"`
 	KeptToo float64 `json:"share_of_weeks_within_1.6_after_4_weeks"`
 	Worst   int     `json:"worst_week"`
-	Weeks   [][]int `json:"alarms"` // by seed and week
+	Weeks   [][]int `json:"alarms"`        // by seed and week: those that page
+	Told    float64 `json:"told_per_week"` // those that do not page, too
 }
 
 type budgetReport struct {
@@ -56,15 +60,19 @@ func runBudget(o options) (finding, error) {
 func simulateBudgets(size budgetSize) *budgetReport {
 	r := &budgetReport{Size: size}
 	kinds := make([]int, nullKinds)
-	weeks := make([][][]int, len(budgets))
+	weeks, told := make([][][]int, len(budgets)), make([]int, len(budgets))
 	for seed := range size.seeds {
-		counts := simulateTeam(size, seed, kinds)
-		for b := range budgets {
-			weeks[b] = append(weeks[b], counts[b])
+		for b, book := range simulateTeam(size, size.first+seed, kinds) {
+			weeks[b] = append(weeks[b], book.weeks)
+			for _, n := range book.told {
+				told[b] += n
+			}
 		}
 	}
 	for b, budget := range budgets {
-		r.Lines = append(r.Lines, newBudgetLine(budget, weeks[b]))
+		l := newBudgetLine(budget, weeks[b])
+		l.Told = float64(told[b]) / float64(size.weeks*size.seeds)
+		r.Lines = append(r.Lines, l)
 	}
 	for k := range nullKinds {
 		n := 0
@@ -105,18 +113,24 @@ func newBudgetLine(budget float64, weeks [][]int) budgetLine {
 type member struct {
 	values   *nullSeries
 	detector *detector
-	scores   []float64 // of the day
+	rows     []row // of the day
+}
+
+// row is what a controller needs of a verdict.
+type row struct {
+	score, excess float64
+	known         bool
 }
 
 // simulateTeam runs a team through its weeks, a day at a time, and counts its alarms by budget and week. Nothing is kept
 // but the scores of the day. The detectors do not know the budget, so that all budgets see the same scores.
-func simulateTeam(size budgetSize, seed int, kinds []int) [][]int {
+func simulateTeam(size budgetSize, seed int, kinds []int) []*book {
 	team := make([]*member, size.series)
 	for i := range team {
 		team[i] = &member{
 			values:   newNullSeries(nullKind(i%int(nullKinds)), seeded(budgetPurpose, seed, i)),
 			detector: newDetector(time.Duration(fiveMin) * time.Second),
-			scores:   make([]float64, perDay),
+			rows:     make([]row, perDay),
 		}
 	}
 	books := make([]*book, len(budgets))
@@ -125,7 +139,7 @@ func simulateTeam(size budgetSize, seed int, kinds []int) [][]int {
 	}
 	factor := newSharedFactor(rand.New(rand.NewPCG(budgetPurpose, uint64(seed))))
 	shared := make([]float64, perDay)
-	row := make([]float64, size.series)
+	rows := make([]row, size.series)
 	for day := range 7 * size.weeks {
 		for k := range shared {
 			shared[k] = factor.next()
@@ -134,58 +148,47 @@ func simulateTeam(size budgetSize, seed int, kinds []int) [][]int {
 		parallel(len(team), func(i int) { team[i].day(begin, shared) })
 		for k := range perDay {
 			for i, m := range team {
-				row[i] = m.scores[k]
+				rows[i] = m.rows[k]
 			}
 			for _, b := range books {
-				b.tick(begin+int64(k)*fiveMin, day/7, row)
+				b.tick(begin+int64(k)*fiveMin, day/7, rows)
 			}
 		}
-	}
-	out := make([][]int, len(books))
-	for b := range books {
-		out[b] = books[b].weeks
 	}
 	for i, n := range books[len(books)-1].bySeries {
 		kinds[i%int(nullKinds)] += n
 	}
-	return out
+	return books
 }
 
 func (m *member) day(begin int64, shared []float64) {
-	for k := range m.scores {
+	for k := range m.rows {
 		t := begin + int64(k)*fiveMin
-		m.scores[k] = m.detector.step(series.Point{T: t * 1000, Value: m.values.next(t, shared[k])}).score
+		v := m.detector.step(series.Point{T: t * 1000, Value: m.values.next(t, shared[k])})
+		m.rows[k] = row{v.score, v.excess, v.known}
 	}
 }
 
-// book counts what a controller tells: rows of one series at most 15 minutes apart are one alarm.
+// book counts the alarms that a controller begins.
 type book struct {
-	control  controller
-	told     []bool
-	last     []int64 // by series
-	weeks    []int   // alarms
-	bySeries []int
+	control  *controller
+	weeks    []int // alarms that page
+	told     []int // all
+	bySeries []int // all
 }
 
-func newBook(c controller, size budgetSize) *book {
-	return &book{
-		control: c, told: make([]bool, size.series), last: make([]int64, size.series),
-		weeks: make([]int, size.weeks), bySeries: make([]int, size.series),
-	}
+func newBook(c *controller, size budgetSize) *book {
+	return &book{control: c, weeks: make([]int, size.weeks), told: make([]int, size.weeks), bySeries: make([]int, size.series)}
 }
 
-func (b *book) tick(unix int64, week int, scores []float64) {
-	b.control.tick(unix*1000, scores, b.told)
-	for i, told := range b.told {
-		if !told {
-			continue
-		}
-		if unix-b.last[i] > alarmGap(fiveMin) {
+func (b *book) tick(unix int64, week int, rows []row) {
+	b.control.tick(unix*1000, rows, func(i int, pages bool) {
+		b.told[week]++
+		b.bySeries[i]++
+		if pages {
 			b.weeks[week]++
-			b.bySeries[i]++
 		}
-		b.last[i] = unix
-	}
+	})
 }
 
 func (r *budgetReport) tables() []table {
@@ -193,10 +196,11 @@ func (r *budgetReport) tables() []table {
 		title: fmt.Sprintf("Budget: %d quiet series of one team, %d weeks, %d seeds", r.Size.series, r.Size.weeks, r.Size.seeds),
 		head: []string{
 			"budget / week", "mean / budget", "weeks ≤ 1.6 × budget", "mean / budget, from week 5", "weeks ≤ 1.6 × budget, from week 5", "worst week",
+			"told without paging / budget",
 		},
 	}
 	for _, l := range r.Lines {
-		t.row(fmt.Sprintf("%.0f", l.Budget), l.Mean/l.Budget, l.Kept, l.Settled/l.Budget, l.KeptToo, l.Worst)
+		t.row(fmt.Sprintf("%.0f", l.Budget), l.Mean/l.Budget, l.Kept, l.Settled/l.Budget, l.KeptToo, l.Worst, (l.Told-l.Mean)/l.Budget)
 	}
 	k := table{title: fmt.Sprintf("Budget: alarms by kind of series, at %.0f a week", budgets[len(budgets)-1]), head: []string{"kind", "alarms / series-week"}}
 	for _, l := range r.ByKind {

@@ -14,6 +14,7 @@ import (
 // verdict is what a detector says of one row before it learns from it.
 type verdict struct {
 	score         float64 // ±1 is the edge of the band; 0 while unknown
+	excess        float64 // what budgets are kept by
 	center        float64
 	lower, upper  float64
 	known, silent bool // silent: the row was missing
@@ -38,7 +39,7 @@ func newRatioDetector(step time.Duration) *detector {
 func (d *detector) step(p series.Point) verdict {
 	v, _, _ := d.model.Step(p)
 	return verdict{
-		score: v.Score, center: v.Center, lower: v.Lower, upper: v.Upper,
+		score: v.Score, excess: v.Excess, center: v.Center, lower: v.Lower, upper: v.Upper,
 		known: v.Known, silent: p.Missing != series.Observed,
 	}
 }

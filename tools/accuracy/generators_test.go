@@ -3,6 +3,7 @@ package main
 import (
 	"math"
 	"testing"
+	"time"
 )
 
 func TestSeededSources(t *testing.T) {
@@ -146,17 +147,17 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// chosen tells series 0 at the times it holds, unix seconds.
-type chosen map[int64]bool
-
-func (c chosen) tick(t int64, _ []float64, told []bool) { told[0] = c[t/1000] }
-
-func TestBookJoinsRows(t *testing.T) {
-	b := newBook(chosen{1000: true, 1300: true, 2200: true, 3200: true}, budgetSize{series: 2, weeks: 1})
+func TestControllerJoinsRows(t *testing.T) {
+	b := newBook(newController(1000, 2, 100*time.Second), budgetSize{series: 2, weeks: 1})
+	outside := map[int64]bool{1000: true, 1300: true, 2200: true, 3200: true}
 	for unix := int64(700); unix < 4000; unix += 100 {
-		b.tick(unix, 0, []float64{0, 0})
+		rows := []row{{known: true, excess: -4}, {known: true, excess: -4}}
+		if outside[unix] {
+			rows[0].score, rows[0].excess = 2, 3
+		}
+		b.tick(epoch+unix, 0, rows)
 	}
-	if b.weeks[0] != 2 || b.bySeries[0] != 2 || b.bySeries[1] != 0 { // 1000 to 2200 is one
-		t.Errorf("alarms %v, by series %v", b.weeks, b.bySeries)
+	if b.weeks[0] != 2 || b.told[0] != 2 || b.bySeries[0] != 2 || b.bySeries[1] != 0 { // 1000 to 2200 is one
+		t.Errorf("alarms %v of %v, by series %v", b.weeks, b.told, b.bySeries)
 	}
 }

@@ -1,0 +1,166 @@
+package pipeline
+
+import (
+	"bytes"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/signal"
+)
+
+const budgetStep = int64(300_000)
+
+// crew steps two signals of one team and one of another, each with as many series, and lets some break out at once.
+func crew(t *testing.T, total float64) *Core {
+	t.Helper()
+	def := func(name, team string) signal.Definition {
+		return signal.Definition{
+			Name: name, Alert: name, Team: team, Interval: 5 * time.Minute, Zone: "UTC", Severity: "warning",
+			Budget: signal.Budget{Signal: 100, Total: total},
+		}
+	}
+	c, err := NewCore([]signal.Definition{def("a", "shop"), def("b", "shop"), def("c", "")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// crewTick is row k; by is what all series are off by, in deviations of their noise.
+func crewTick(c *Core, k int, by float64) Output {
+	at := 1_767_571_200_000 + int64(k)*budgetStep
+	var in []Input
+	for i, s := range c.signals {
+		var obs []Observation
+		for n := range 6 {
+			v := 100 + float64(noise(int64(k), i*6+n, 11)%1000)/100 + 5*by
+			obs = append(obs, Observation{Labels: series.FromMap(map[string]string{"pod": string(rune('a' + n))}), Point: series.Point{Value: v}})
+		}
+		in = append(in, Input{Signal: s, Observations: obs, Otherwise: series.NoData})
+	}
+	return c.Step(at, in)
+}
+
+// TestBeyondTheBudget: a storm pages as far as a team's budget goes, the rest is told without paging, to the end; other
+// teams have their own.
+func TestBeyondTheBudget(t *testing.T) {
+	c := crew(t, 4)
+	begun, quiet, ended := map[string]int{}, map[string]int{}, map[string]int{}
+	for k := range 14*288 + 8 {
+		by := 0.0
+		if k >= 14*288 && k < 14*288+3 {
+			by = 4
+		}
+		out := crewTick(c, k, by)
+		for _, o := range out.Events {
+			if k < 14*288 {
+				continue
+			}
+			w := Describe(&o, out.T, nil, nil)
+			if (w.Annotations["paging"] == "false") != o.Quiet || w.Labels["paging"] != "" {
+				t.Fatalf("quiet %v, annotations %v, labels %v", o.Quiet, w.Annotations, w.Labels)
+			}
+			team := o.Signal.Def.Team
+			if o.Event.Kind == detect.Begin {
+				if math.Abs(o.Event.Peak) >= detect.Certain {
+					t.Fatalf("score %v: the storm is too strong for this test", o.Event.Peak)
+				}
+				begun[team]++
+			} else {
+				ended[team]++
+			}
+			if o.Quiet && o.Event.Kind == detect.Begin {
+				quiet[team]++
+			} else if o.Quiet {
+				quiet[team+" ended"]++
+			}
+		}
+	}
+	// A week's budget of four, of which an hour may spend half: two page.
+	for team, series := range map[string]int{"shop": 12, "": 6} {
+		if begun[team] < series || ended[team] != begun[team] {
+			t.Errorf("team %q: %d alerts of %d series, %d ended", team, begun[team], series, ended[team])
+		}
+		if quiet[team] != begun[team]-2 || quiet[team+" ended"] != quiet[team] {
+			t.Errorf("team %q: %d of %d alerts do not page, %d at their ends", team, quiet[team], begun[team], quiet[team+" ended"])
+		}
+	}
+}
+
+// TestBudgetsSurvive: a core that was stored and read in the middle of a storm goes on bit by bit, and one that was stored
+// before there were budgets is read.
+func TestBudgetsSurvive(t *testing.T) {
+	whole, halves := crew(t, 4), crew(t, 4)
+	for k := range 6 * 288 {
+		by := 0.0
+		if k%(2*288) > 2*288-20 {
+			by = 4
+		}
+		crewTick(whole, k, by)
+		crewTick(halves, k, by)
+		if k == 6*288-10 {
+			b, err := halves.AppendBinary(nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			halves = crew(t, 4)
+			if dropped, err := halves.UnmarshalBinary(b); err != nil || len(dropped) > 0 {
+				t.Fatal(dropped, err)
+			}
+		}
+	}
+	a, err := whole.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := halves.AppendBinary(nil)
+	if err != nil || !bytes.Equal(a, b) {
+		t.Errorf("states differ (%v)", err)
+	}
+	budgets, err := whole.appendBudgets(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := a[:len(a)-len(budgets)]
+	if _, err := crew(t, 4).UnmarshalBinary(old); err != nil {
+		t.Errorf("a snapshot without budgets: %v", err)
+	}
+	for cut := len(old) + 1; cut < len(a); cut += 97 {
+		if _, err := crew(t, 4).UnmarshalBinary(a[:cut]); err == nil {
+			t.Fatalf("a snapshot cut at %d of %d is read", cut, len(a))
+		}
+	}
+}
+
+// TestBudgetOfBacktest: the budget moves which alerts begin, and nothing else.
+func TestBudgetOfBacktest(t *testing.T) {
+	run := func(perWeek float64) (alerts, anomalous int) {
+		def := signal.Definition{Name: "a", Alert: "a", Interval: 5 * time.Minute, Zone: "UTC", Budget: signal.Budget{Signal: perWeek, Total: perWeek}}
+		b, err := NewBacktest(def)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k := range 8 * 2016 {
+			v := 0.0
+			for i := range 4 { // heavier than a Gaussian's tail
+				v += float64(noise(int64(k), i, 5)%1000)/1000 - 0.5
+			}
+			j := b.Step(series.Point{T: 1_767_571_200_000 + int64(k)*budgetStep, Value: 100 + v*v*v})
+			if j.Anomalous() {
+				anomalous++
+			}
+		}
+		return len(b.Alerts), anomalous
+	}
+	few, rows := run(1)
+	many, same := run(20)
+	if many < 4*few || many > 20*8*3/2 {
+		t.Errorf("%d alerts at 1/w, %d at 20/w in eight weeks", few, many)
+	}
+	if rows != same {
+		t.Errorf("%d anomalous rows at 1/w, %d at 20/w: the column is not the budget's", rows, same)
+	}
+}
