@@ -57,6 +57,8 @@ func TestDeadLetters(t *testing.T) {
 	defer page.Close()
 	broken, pager := newHook(t, http.StatusGone), newReceiver(t)
 	dir := t.TempDir()
+	const signing = "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMg=="
+	write(t, dir, "hook.secret", "whsec_"+signing)
 	cfg := write(t, dir, "baseliner.yml", fmt.Sprintf(`
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s, evaluation_delay: 1s, timezone: %s}
 scrape_configs:
@@ -67,7 +69,9 @@ signals:
 alerting:
   route: {receiver: broken, group_wait: 1s, group_interval: 1s}
   receivers:
-    - {name: broken, webhook_configs: [{url: '%s/T0KEN-hunter2hunter2'}]}
+    - name: broken
+      webhook_configs:
+        - {url: '%s/T0KEN-hunter2hunter2', secret_file: hook.secret, basic_auth: {username: me, password: secret-hunter2}}
     - {name: pager, webhook_configs: [{url: '%s'}]}
 `, shopZone, page.Listener.Addr(), broken.url, pager.url))
 	storage := dir + "/data"
@@ -104,6 +108,11 @@ alerting:
 		t.Errorf("a running instance's directory: %d %s", status, stderr)
 	}
 
+	for _, page := range []string{"/metrics", "/api/v1/status/config", "/api/baseliner/v1/dead_letters", "/api/baseliner/v1/dead_letters/" + id, "/", "/api/v1/alerts"} {
+		if _, body := in.get(page); strings.Contains(body, "hunter2") || strings.Contains(body, signing) {
+			t.Errorf("%s shows a secret:\n%s", page, body)
+		}
+	}
 	broken.status.Store(200)
 	if err := in.cmd.Process.Signal(syscall.SIGHUP); err != nil { // who said 410 is asked again after a reload
 		t.Fatal(err)
@@ -129,6 +138,9 @@ alerting:
 		return nil
 	})
 	in.stop()
+	if log := in.stdout.String() + in.stderr.String(); strings.Contains(log, "hunter2") || strings.Contains(log, signing) {
+		t.Errorf("the log shows a secret:\n%s", log)
+	}
 	if table := must(t, "dlq", "list", "--storage.path="+storage); !strings.Contains(table, ls[0].ID) {
 		t.Errorf("listed:\n%s", table)
 	}

@@ -67,7 +67,7 @@ func endpoints(cfg *config.Config, externalURL string) (out []outbox.Endpoint, e
 			if err != nil {
 				return nil, fmt.Errorf("alerting.receivers: %w", err)
 			}
-			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved}
+			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved, Template: w.Payload}
 			out = append(out, outbox.Endpoint{
 				Name: r.Name + "/" + strconv.Itoa(i), Receiver: r.Name, SendResolved: w.SendResolved, Send: traced(r.Name, s.Send),
 				Encode: func(n *alert.Notification) ([]byte, bool, error) { return webhook.Encode(n, o) },

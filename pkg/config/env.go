@@ -10,6 +10,9 @@ import (
 // A dollar stands for itself unless it is doubled or begins ${NAME}: regular expressions and templates are full of them.
 var reference = regexp.MustCompile(`\$\$|\$\{[A-Z_][A-Z0-9_]*\}`)
 
+// payloadPath leads to the payload of a webhook, a tree of templates.
+var payloadPath = regexp.MustCompile(`^alerting\.receivers\[\d+\]\.webhook_configs\[\d+\]\.payload($|[.\[])`)
+
 // expandEnv replaces ${NAME} and $$ in every string value of the tree, in place. Prometheus' own scrape_configs and
 // texts that may be templates stay as they are. It calls unset for every variable there is not.
 func expandEnv(n *yaml.Node, path string, lookupEnv func(string) (string, bool), unset func(path, name string)) {
@@ -27,7 +30,8 @@ func expandEnv(n *yaml.Node, path string, lookupEnv func(string) (string, bool),
 // isTemplate reports whether the values below a path are text for Go's template language.
 func isTemplate(path string) bool {
 	return strings.HasPrefix(path, "signals[") && strings.HasSuffix(path, "].annotations") ||
-		strings.HasPrefix(path, "alerting.route") && strings.HasSuffix(path, ".labels")
+		strings.HasPrefix(path, "alerting.route") && strings.HasSuffix(path, ".labels") ||
+		payloadPath.MatchString(path)
 }
 
 func expandScalar(n *yaml.Node, path string, lookupEnv func(string) (string, bool), unset func(path, name string)) {

@@ -31,6 +31,7 @@ type Webhook struct {
 	MaxAlerts    int           // in one message; 0 is no limit
 	Timeout      time.Duration // of one attempt
 	HTTP         commonconfig.HTTPClientConfig
+	Payload      *webhook.Template // nil for Alertmanager's
 }
 
 const webhookTimeout = 10 * time.Second
@@ -100,6 +101,16 @@ func (l *loader) webhook(path string, s *webhookSchema) Webhook {
 		w.SecretFile = commonconfig.JoinDir(l.dir, s.SecretFile)
 		if _, err := webhook.ReadSecrets(w.SecretFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			l.fail(path+".secret_file", "write whsec_ and 24 to 64 random bytes in base64", "%s", err)
+		}
+	}
+	if s.Payload != nil {
+		var tree any
+		err := s.Payload.Decode(&tree)
+		if err == nil {
+			w.Payload, err = webhook.NewTemplate(tree)
+		}
+		if err != nil {
+			l.fail(path+".payload", "", "%s", err)
 		}
 	}
 	own := keysOf(reflect.TypeFor[webhookSchema]())

@@ -196,6 +196,7 @@ type webhookSchema struct {
 	SendResolved bool          `yaml:"send_resolved"`
 	MaxAlerts    int           `yaml:"max_alerts"`
 	Timeout      time.Duration `yaml:"timeout"`
+	Payload      *yaml.Node    `yaml:"payload"`
 	HTTP         *yaml.Node    `yaml:",rest"`
 }
 

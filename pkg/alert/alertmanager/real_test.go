@@ -32,13 +32,36 @@ import (
 // realAlertmanager builds the program that tools/alertmanager pins.
 func realAlertmanager(t *testing.T) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "alertmanager")
-	build := exec.Command("go", "build", "-modfile=../../../tools/alertmanager/go.mod", "-o", path, "github.com/prometheus/alertmanager/cmd/alertmanager")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build Alertmanager: %v\n%s", err, out)
+	built.Do(func() {
+		built.path = filepath.Join(built.dir, "alertmanager")
+		build := exec.Command("go", "build", "-modfile=../../../tools/alertmanager/go.mod", "-o", built.path, "github.com/prometheus/alertmanager/cmd/alertmanager")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("build Alertmanager: %w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return path
+	return built.path
+}
+
+// built is the program, built once.
+var built struct {
+	sync.Once
+	dir, path string
+	err       error
+}
+
+func TestMain(m *testing.M) {
+	var err error
+	if built.dir, err = os.MkdirTemp("", "baseliner-test-"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	status := m.Run()
+	_ = os.RemoveAll(built.dir) // of the system's temporary files
+	os.Exit(status)
 }
 
 // member is an Alertmanager that a test may kill.
@@ -48,7 +71,8 @@ type member struct {
 	kill    func()
 }
 
-func newMember(t *testing.T, program, configFile string) *member {
+// newMember starts one; it joins the cluster of others when there are any.
+func newMember(t *testing.T, program, configFile string, flags ...string) *member {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -58,7 +82,11 @@ func newMember(t *testing.T, program, configFile string) *member {
 	_ = l.Close()
 	dir := t.TempDir()
 	m.start = func() {
-		cmd := exec.Command(program, "--config.file="+configFile, "--storage.path="+dir, "--web.listen-address="+m.address, "--cluster.listen-address=")
+		args := []string{"--config.file=" + configFile, "--storage.path=" + dir, "--web.listen-address=" + m.address}
+		if len(flags) == 0 {
+			flags = []string{"--cluster.listen-address="}
+		}
+		cmd := exec.Command(program, append(args, flags...)...)
 		var log strings.Builder
 		cmd.Stderr = &log
 		if err := cmd.Start(); err != nil {

@@ -269,7 +269,7 @@ func (d *Deliverer) refresh() error {
 
 // look reads a queue and puts it where it belongs.
 func (d *Deliverer) look(tx *bbolt.Tx, q *queue) {
-	created := q.created
+	first := q.first
 	d.read(tx, q)
 	e := d.endpoints[q.endpoint]
 	if e != nil {
@@ -288,7 +288,7 @@ func (d *Deliverer) look(tx *bbolt.Tx, q *queue) {
 	if e == nil {
 		return // the sweep deals with it
 	}
-	if q.created != created {
+	if q.first != first {
 		q.seen = e.failures
 	}
 	e.waiting.put(q)

@@ -87,7 +87,7 @@ func add(tx *bbolt.Tx, e *Endpoint, now int64, n *alert.Notification, room func(
 	b := tx.Bucket(bucketDeliveries)
 	id := laneOf(e.Name, n.GroupKey)
 	if last := waiting(b, lane(tx, id, nil), damaged); last != nil {
-		return rewriteBody(b, e, last, last.Notification.Merge(&news))
+		return rewriteBody(b, e, last, last.Notification.Merge(&news), now)
 	}
 	body, ok, err := e.encode(&news)
 	if err != nil || !ok {
@@ -119,12 +119,12 @@ func waiting(b *bbolt.Bucket, keys [][]byte, damaged Damaged) (last *Delivery) {
 	return last
 }
 
-func rewriteBody(b *bbolt.Bucket, e *Endpoint, d *Delivery, n alert.Notification) error {
+func rewriteBody(b *bbolt.Bucket, e *Endpoint, d *Delivery, n alert.Notification, now int64) error {
 	body, ok, err := e.encode(&n)
 	if err != nil || !ok {
 		return err
 	}
-	d.Notification, d.Body = n, body
+	d.Notification, d.Body, d.Created = n, body, now // the news has its 72 hours
 	return put(b, d.key, d)
 }
 

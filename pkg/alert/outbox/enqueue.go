@@ -113,7 +113,7 @@ func (d *Deliverer) remember(e *Endpoint, now int64, n *alert.Notification) erro
 	m := &Delivery{Endpoint: e.Name, GroupKey: n.GroupKey, Notification: news, Body: body, Created: now}
 	m.ID = newID(m, uint64(d.inMemory))
 	if merge {
-		m.Created, m.ID = q.memory[last].Created, q.memory[last].ID
+		m.ID = q.memory[last].ID
 		q.memory[last] = m
 	} else {
 		q.memory = append(q.memory, m)

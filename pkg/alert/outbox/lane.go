@@ -19,6 +19,7 @@ type queue struct {
 	due             int64       // when the first may be sent
 	created         int64       // of the first
 	order           uint64      // of the first: its sequence
+	first           string      // its id
 	tried           bool        // the first was, and its endpoint was at fault
 	lastTry         int64       // of the first
 	seen            int         // failures of the endpoint when this became the first
@@ -32,6 +33,7 @@ func (q *queue) empty() bool { return q.stored == 0 && len(q.memory) == 0 }
 // is takes up what the first delivery says.
 func (q *queue) is(first *Delivery) {
 	q.endpoint, q.group, q.due, q.created = first.Endpoint, first.GroupKey, first.NextTry, first.Created
+	q.first = first.ID
 	q.tried, q.lastTry = first.Attempts > 0 && first.Refusals == 0, first.LastTry
 }
 
@@ -93,7 +95,7 @@ func (s *schedule) remove(q *queue) {
 func (d *Deliverer) read(tx *bbolt.Tx, q *queue) {
 	b := tx.Bucket(bucketDeliveries)
 	before := q.bytes
-	q.stored, q.bytes, q.created = 0, 0, 0
+	q.stored, q.bytes, q.created, q.first = 0, 0, 0, ""
 	for _, k := range lane(tx, q.id, d.isOver) {
 		record := b.Get(k)
 		q.bytes += int64(len(record))

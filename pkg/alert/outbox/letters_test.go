@@ -177,3 +177,25 @@ func TestDeadLettersAreForgottenForAgeAndSpace(t *testing.T) {
 		}
 	})
 }
+
+// TestDeliveriesOfAnOlderVersionAreTakenOver finds one that was kept before there were lanes.
+func TestDeliveriesOfAnOlderVersionAreTakenOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := create(t)
+		update(t, db, func(tx *bbolt.Tx) error {
+			old := struct {
+				Endpoint string `json:"endpoint"`
+				GroupKey string `json:"groupKey"`
+				Body     []byte `json:"body"`
+				Created  int64  `json:"created"`
+			}{"r/0", "g", []byte("old"), time.Now().UnixMilli()}
+			return put(tx.Bucket(bucketDeliveries), []byte{0, 0, 0, 0, 0, 0, 0, 1}, &old)
+		})
+		status := 200
+		d := &desk{answer: always(&status)}
+		b := prepared(db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
+		pass(time.Second)
+		want(t, "accepted", d.accepted(), "old")
+		want(t, "waits", bodies(t, b.db, Pending))
+	})
+}

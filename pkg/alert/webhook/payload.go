@@ -19,16 +19,36 @@ import (
 // PayloadOptions shape the payload of one receiver.
 type PayloadOptions struct {
 	ExternalURL  string
-	MaxAlerts    int  // 0 is no limit
-	SendResolved bool // without it, alerts that ended are left out
+	MaxAlerts    int       // 0 is no limit
+	SendResolved bool      // without it, alerts that ended are left out
+	Template     *Template // nil for Alertmanager's payload
 }
 
 // Encode gives the body of a notification; ok is false when there is nothing to say: to who does not want to hear of
 // ends, an end is no news. status is that of the whole group, also when MaxAlerts cuts the list: a receiver must not
 // close what still fires.
 func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err error) {
-	if n.Reason == alert.ReasonSomeResolved && !o.SendResolved {
+	m, ok := message(n, o)
+	switch {
+	case !ok:
 		return nil, false, nil
+	case o.Template != nil:
+		body, err = o.Template.render(m)
+	default:
+		var b bytes.Buffer
+		err = json.NewEncoder(&b).Encode(m)
+		body = b.Bytes()
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("encode notification of %s: %w", n.GroupKey, err)
+	}
+	return body, true, nil
+}
+
+// message is what Alertmanager would send; ok is false when there is nothing to say.
+func message(n *alert.Notification, o PayloadOptions) (m *amwebhook.Message, ok bool) {
+	if n.Reason == alert.ReasonSomeResolved && !o.SendResolved {
+		return nil, false
 	}
 	alerts := make(template.Alerts, 0, len(n.Alerts))
 	for i := range n.Alerts {
@@ -37,7 +57,7 @@ func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err 
 		}
 	}
 	if len(alerts) == 0 {
-		return nil, false, nil
+		return nil, false
 	}
 	status := "resolved"
 	if len(alerts.Firing()) > 0 {
@@ -48,7 +68,7 @@ func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err 
 		truncated = len(alerts) - o.MaxAlerts
 		alerts = alerts[:o.MaxAlerts]
 	}
-	m := amwebhook.Message{
+	return &amwebhook.Message{
 		Data: &template.Data{
 			Receiver:           regexp.QuoteMeta(n.Receiver), // as Alertmanager does
 			Status:             status,
@@ -63,12 +83,7 @@ func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err 
 		Version:         "4",
 		GroupKey:        n.GroupKey,
 		TruncatedAlerts: uint64(truncated),
-	}
-	var b bytes.Buffer
-	if err := json.NewEncoder(&b).Encode(m); err != nil {
-		return nil, false, fmt.Errorf("encode notification of %s: %w", n.GroupKey, err)
-	}
-	return b.Bytes(), true, nil
+	}, true
 }
 
 func convert(e *alert.Episode) template.Alert {
