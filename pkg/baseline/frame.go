@@ -8,7 +8,10 @@ type frame struct {
 	ok   bool
 
 	expected bool
+	anchored bool // centers are of a level that is not known yet
+	shaped   bool // and so are the shapes, which are lent
 	known    bool
+	borrowed bool
 	schedule bool // the hour may be on a schedule
 	weeks    int
 	a, b     knot
@@ -18,6 +21,7 @@ type frame struct {
 // knot is the model in the middle of half an hour.
 type knot struct {
 	center float64
+	shape  float64 // of what was lent, while the own level is made of it
 	slot   int
 	scale  [viewCount]float32
 	quiet  float64 // evidence of one repetition, nats
@@ -89,15 +93,22 @@ func (m *Model) build(left int64) {
 		f.b = f.a
 	}
 	f.known = s.Limits[Context] > 0
+	if m.loan.settling() {
+		f.shaped = true
+		f.known = f.known && m.loan.known(m.step)
+		f.expected, f.anchored = f.known, !f.known && m.loan.anchored()
+	}
 	f.weeks = int(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
 	f.schedule = s.Recurring.possible(m.slot(floorDiv(left, 2))) || s.Recurring.possible(m.slot(floorDiv(left+1, 2)))
 	f.young = youth(f.weeks)
+	f.weeks = m.loan.ownWeeks(f.weeks)
+	f.borrowed = m.loan != nil && f.weeks == 0
 	if g := m.groupAt(left*halfMillis + halfMillis/2); g > 0 { // as unusual as the day is new
 		seen := 0
 		if g <= len(m.Groups) {
 			seen = int(m.Groups[g-1].N[f.a.slot%hoursOfDay])
 		}
-		f.weeks, f.young = seen, youth(seen)
+		f.weeks, f.young, f.borrowed = seen, youth(seen), false
 	}
 }
 
@@ -108,6 +119,9 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	s := &m.Slow
 	k.slot = m.slot(floorDiv(half, 2))
 	k.center = s.knot(ofDay, k.slot)
+	if m.loan.settling() {
+		k.shape = m.loan.prior.shape(ofDay, k.slot)
+	}
 	for v := range viewCount {
 		k.scale[v] = float32(s.scale(v, k.slot))
 	}

@@ -26,6 +26,7 @@ type Model struct {
 	grouper  grouper
 	step     int64 // milliseconds between points
 
+	loan  *loan // nil when nothing is borrowed
 	frame frame // cache
 }
 
@@ -50,6 +51,9 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	of, r := uint8(0), p.Value // the residual, as soon as there is one
 	if v.expected {
 		of, r = 1, p.Value-v.Center
+	} else if m.frame.anchored {
+		f, frac := m.frameAt(p.T)
+		of, r = 2, p.Value-lerp(f.a.center, f.b.center, frac)
 	}
 	if !m.fresh(p.T, of) {
 		m.Recent = Recent{Of: of}
@@ -64,6 +68,10 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	}
 	m.Recent.take(p.T, r, p.Value, &x)
 	m.Open.add(hourOf(p.T), p.T, p.Value, p.Denominator, &v.Expectation, &x)
+	if m.loan.settling() && m.frame.shaped {
+		f, frac := m.frameAt(p.T)
+		m.learnRow(&v, lerp(f.a.shape, f.b.shape, frac), r, &x)
+	}
 	return v, closed, ok
 }
 
@@ -112,9 +120,11 @@ func (m *Model) Rest() (rest []Summary) {
 	return rest
 }
 
-// Refold makes the slow model anew from a whole history, oldest first; the fast state stays.
+// Refold makes the slow model anew from a whole history, oldest first; the fast state stays. A series that borrowed starts
+// from what was lent.
 func (m *Model) Refold(history []Summary) {
 	m.Slow, m.Groups = Slow{}, nil
+	defer m.restartFromPrior()()
 	for i := range history {
 		m.fold(&history[i])
 	}
@@ -122,7 +132,13 @@ func (m *Model) Refold(history []Summary) {
 }
 
 // Restart forgets the recent course, as when the past it stood on was forgotten.
-func (m *Model) Restart() { m.Recent = Recent{} }
+func (m *Model) Restart() {
+	m.Recent = Recent{}
+	if m.loan.settling() {
+		m.loan.Open = tally{}
+		m.rescale()
+	}
+}
 
 // FreshLevel says that with the hour of t the series may live on another level: a deploy.
 func (m *Model) FreshLevel() { m.Open.Flags |= FreshLevel }
@@ -131,20 +147,34 @@ func (m *Model) FreshLevel() { m.Open.Flags |= FreshLevel }
 func (m *Model) Adopt(from *Model) {
 	m.State = from.State
 	m.Groups = append([]Group(nil), from.Groups...)
+	if m.loan = from.loan; m.loan != nil {
+		own := *m.loan
+		m.loan = &own
+	}
 	m.frame.ok = false
 }
 
 // stateVersion is the first byte of an encoded model.
-const stateVersion = 2
+const (
+	stateVersion = 2
+	withLoan     = 0x80 // set when a loan follows
+)
 
 var errState = errors.New("decode model: not written by this version")
 
 // AppendBinary encodes the state behind b.
 func (m *Model) AppendBinary(b []byte) ([]byte, error) {
-	b = append(b, stateVersion, byte(len(m.Groups)))
+	version := byte(stateVersion)
+	if m.loan != nil {
+		version |= withLoan
+	}
+	b = append(b, version, byte(len(m.Groups)))
 	b, err := binary.Append(b, binary.LittleEndian, &m.State)
 	if err == nil {
 		b, err = binary.Append(b, binary.LittleEndian, m.Groups)
+	}
+	if err == nil && m.loan != nil {
+		b, err = m.loan.appendBinary(b)
 	}
 	return b, err
 }
@@ -154,10 +184,10 @@ var stateBytes = 2 + binary.Size(State{})
 
 // DecodeBinary reads what AppendBinary wrote at the front of b and returns what follows it.
 func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
-	if len(b) < 2 || b[0] != stateVersion {
+	if len(b) < 2 || b[0]&^withLoan != stateVersion {
 		return nil, errState
 	}
-	groups := int(b[1])
+	groups, borrowed := int(b[1]), b[0]&withLoan != 0
 	if size := stateBytes + groups*binary.Size(Group{}); len(b) < size {
 		return nil, fmt.Errorf("decode model: %d bytes, want %d", len(b), size)
 	}
@@ -169,12 +199,17 @@ func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
 	b, m.Groups = b[2+n:], make([]Group, groups)
 	if groups == 0 {
 		m.Groups = nil
-		return b, nil
-	}
-	if n, err = binary.Decode(b, binary.LittleEndian, m.Groups); err != nil {
+	} else if n, err = binary.Decode(b, binary.LittleEndian, m.Groups); err != nil {
 		return nil, fmt.Errorf("decode model: %w", err)
+	} else {
+		b = b[n:]
 	}
-	return b[n:], nil
+	if m.loan = nil; borrowed {
+		if m.loan, b, err = decodeLoan(b); err != nil {
+			return nil, fmt.Errorf("decode model: what was lent: %w", err)
+		}
+	}
+	return b, nil
 }
 
 // hourOf is the hour since 1970 that holds the instant.
