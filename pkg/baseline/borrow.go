@@ -8,7 +8,7 @@ import (
 const (
 	// settleHours is how long the own level and the own scales are made anew with every point; afterwards they are learnt as
 	// by any other series, from where they are.
-	settleHours = 12
+	settleHours = 24
 	// A level is known after so many points that span so long.
 	levelRows   = 10
 	levelMillis = 10 * 60_000
@@ -139,15 +139,15 @@ func (m *Model) learnRow(v *Verdict, shape, r float64, x *views) {
 			l.Anchor = value
 		}
 	} else if v.Known {
-		limit := 2 * clipSpreads * m.Slow.spread(m.frame.a.slot)
+		limit := most(v.Score) * m.Slow.spread(m.frame.a.slot)
 		value = v.Center + clip(r, limit)
 		l.Open.Sizes++
-		l.Open.SizeSum += min(math.Abs(r), limit/2)
+		l.Open.SizeSum += min(math.Abs(r), limit)
 	}
 	l.Open.row(l.prior, value, shape, 1)
 	if x.neighbours > 0 {
 		l.Open.Moves++
-		l.Open.MoveSum += min(math.Abs(x.at[Jump]), clipSpreads*m.usualJump())
+		l.Open.MoveSum += min(math.Abs(x.at[Jump]), most(v.Score)*m.usualJump())
 	}
 	m.ownGrain()
 	m.rescale()
@@ -158,6 +158,15 @@ func (m *Model) ownGrain() {
 	if step := float64(coarse(float64(m.Open.Step))); step > 0 && step < m.Slow.Quantum {
 		m.Slow.Quantum = step
 	}
+}
+
+// most is how many mean deviations something teaches at most: hardly more than one when it looked anomalous, since a day has
+// few rows to set against those of an incident; but more than one, so that a scale that is too small does not stay.
+func most(score float64) float64 {
+	if math.Abs(score) >= 1 {
+		return 1.25
+	}
+	return clipSpreads
 }
 
 // usualJump bounds what one jump teaches; there is no bound before there are some.
@@ -236,7 +245,7 @@ func (m *Model) foldLoan(h *hour) (done bool) {
 		r := h.value[i] - s.knot(h.half[i], h.slot)
 		residual += r / h.n
 		if l.Closed.Rows > 0 {
-			r = clip(r, 2*clipSpreads*s.spread(h.slot))
+			r = clip(r, most(float64(h.Peak))*s.spread(h.slot))
 			own.row(l.prior, s.knot(h.half[i], h.slot)+r, l.prior.shape(h.half[i], h.slot), n/h.n)
 		} else {
 			own.row(l.prior, h.value[i], l.prior.shape(h.half[i], h.slot), n/h.n)
@@ -244,10 +253,10 @@ func (m *Model) foldLoan(h *hour) (done bool) {
 	}
 	m.heed(h, residual)
 	if !isNaN32(h.Move) {
-		own.Moves, own.MoveSum = n, n*min(float64(h.Move), clipSpreads*m.usualJump())
+		own.Moves, own.MoveSum = n, n*min(float64(h.Move), most(float64(h.Peak))*m.usualJump())
 	}
 	if !isNaN32(h.Abs) && l.Closed.Rows > 0 {
-		own.Sizes, own.SizeSum = n, n*min(float64(h.Abs), clipSpreads*s.spread(h.slot))
+		own.Sizes, own.SizeSum = n, n*min(float64(h.Abs), most(float64(h.Peak))*s.spread(h.slot))
 	}
 	l.Closed = l.Closed.plus(own)
 	m.rescale()
