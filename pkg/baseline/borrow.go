@@ -153,9 +153,9 @@ func (m *Model) learnRow(v *Verdict, shape, r float64, x *views) {
 	m.rescale()
 }
 
-// ownGrain believes a step of the open hour that is smaller than the siblings'; as coarse as the summary will say it.
+// ownGrain believes a step of the open hour that is smaller than what was lent; as coarse as the summary will say it.
 func (m *Model) ownGrain() {
-	if step := float64(coarse(float64(m.Open.Step))); step > 0 && step < m.Slow.Quantum {
+	if step := float64(coarse(float64(m.Open.Step))); step > 0 && (step < m.Slow.Quantum || m.Slow.Quantum == 0) {
 		m.Slow.Quantum = step
 	}
 }
@@ -310,8 +310,11 @@ func (l *loan) ownWeeks(n int) int {
 func (m *Model) widen(limits *[viewCount]float64) {
 	l, s := m.loan, &m.Slow
 	rows := max(l.Rows+l.Open.Rows, 1)
-	move := s.Move / max(s.Spread, s.Move/2)
-	same := min(max(1-move*move/2, 0), 0.98) // correlation of neighbours, as in follow
+	same := 0.98 // correlation of neighbours, as in follow
+	if s.Move > 0 {
+		move := s.Move / max(s.Spread, s.Move/2)
+		same = min(max(1-move*move/2, 0), same)
+	}
 	news := max(rows*(1-same)/(1+same), 0.5)
 	level := limits[Context] / math.Sqrt(news)
 	for _, v := range [...]View{Context, ShortMean, LongMean} {
@@ -321,6 +324,9 @@ func (m *Model) widen(limits *[viewCount]float64) {
 	}
 	for v := range limits {
 		limits[v] *= 1 + rowsDoubt/math.Sqrt(rows)
+	}
+	if l.settling() && l.Closed.MoveSum+l.Open.MoveSum == 0 {
+		limits[Flat] = 0 // what never moved cannot be said to stand still
 	}
 }
 

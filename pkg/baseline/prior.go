@@ -192,7 +192,7 @@ func (p *Prior) pool(ls []lender) {
 	s.Move2 = of(func(o *Slow) float64 { return o.Move2 / o.Move })
 	s.Amaze = of(func(o *Slow) float64 { return o.Amaze / o.Move })
 	s.Follow, s.Follow2 = of(func(o *Slow) float64 { return o.Follow }), of(func(o *Slow) float64 { return o.Follow2 })
-	s.Quantum = of(func(o *Slow) float64 { return o.Quantum })
+	s.Quantum = commonGrain(ls)
 	s.RowsPerHour = of(func(o *Slow) float64 { return o.RowsPerHour })
 	for d := range s.Day {
 		s.Day[d] = float32(weightedMedian(ls, func(l *lender) (float64, bool) { return l.dev[d], l.slow.DayN[d] > 0 }))
@@ -216,6 +216,18 @@ func (p *Prior) pool(ls []lender) {
 		s.HourN[d] = uint8(min(of(func(o *Slow) float64 { return float64(o.HourN[d]) }), lentScales))
 	}
 	p.poolTails(ls)
+}
+
+// commonGrain is the smallest change of series that count alike, 0 when they do not.
+func commonGrain(ls []lender) float64 {
+	least, most := ls[0].slow.Quantum, ls[0].slow.Quantum
+	for i := range ls {
+		least, most = min(least, ls[i].slow.Quantum), max(most, ls[i].slow.Quantum)
+	}
+	if most > 2*least {
+		return 0
+	}
+	return least
 }
 
 // poolTails takes, of each view, the tail whose threshold is in the middle, and of each hour of the week the schedule.
