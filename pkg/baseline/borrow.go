@@ -83,6 +83,19 @@ func (m *Model) startFromPrior() {
 	m.rescale()
 }
 
+// outgrow gives back what was lent when history knows enough from before: it was filled since.
+func (m *Model) outgrow(history []Summary) {
+	before := 0
+	for i := range history {
+		if m.loan != nil && history[i].N > 0 && history[i].Hour < m.loan.Since {
+			before++
+		}
+	}
+	if before >= firstDay+tailHours {
+		m.loan = nil
+	}
+}
+
 // restartFromPrior begins to fold a history over the prior; done adds what the open hour knows.
 func (m *Model) restartFromPrior() (done func()) {
 	if m.loan == nil {

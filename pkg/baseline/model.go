@@ -124,6 +124,7 @@ func (m *Model) Rest() (rest []Summary) {
 // from what was lent.
 func (m *Model) Refold(history []Summary) {
 	m.Slow, m.Groups = Slow{}, nil
+	m.outgrow(history)
 	defer m.restartFromPrior()()
 	for i := range history {
 		m.fold(&history[i])

@@ -3,7 +3,6 @@ package config
 import (
 	"net"
 	"reflect"
-	"slices"
 	"strings"
 	"time"
 
@@ -97,18 +96,8 @@ func (l *loader) notYetIngest(s *fileSchema) {
 }
 
 func (l *loader) notYetSignals(list []signalSchema) {
-	var names []string
-	for i := range list {
-		names = append(names, list[i].Name)
-	}
 	for i := range list {
 		s, path := &list[i], index("signals", i)
-		if l.has(path + ".borrow_from") {
-			if !slices.Contains(names, s.BorrowFrom) {
-				l.fail(path+".borrow_from", didYouMean(s.BorrowFrom, names), "signal %q is not defined", s.BorrowFrom)
-			}
-			l.refuse(path+".borrow_from", true)
-		}
 		l.refuse(path+".budget", l.has(path+".budget"))
 		if v := s.ValuePerUnit; v != nil {
 			if !currency.MatchString(v.Currency) {
