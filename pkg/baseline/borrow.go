@@ -18,7 +18,7 @@ const (
 	loanHours  = 28 * hoursOfDay // own hours after which the own history stands alone
 	jumpRows   = 0.5             // rows of the siblings' jumps that the own ones start with
 	spreadRows = 72              // rows of the siblings' spread
-	rowsDoubt  = 1.2             // of a scale made of n points: this by √n
+	rowsDoubt  = 1.0             // of a scale made of n points: this by √n
 )
 
 // loan is the state of a series that started from what others lent. A model is then the fold of its own summaries over

@@ -240,6 +240,9 @@ func (p *Prior) poolTails(ls []lender) {
 	for v := range viewCount {
 		slices.SortStableFunc(order, func(a, b *Slow) int { return cmp.Compare(a.Limits[v], b.Limits[v]) })
 		from := order[len(order)/2]
+		if low := order[(len(order)-1)/2]; from.Limits[v] > 2*low.Limits[v] {
+			from = low // of the two in the middle the wider one, but no odd one
+		}
 		s.Tails[v], s.Limits[v], s.Widens[v] = from.Tails[v], from.Limits[v], from.Widens[v]
 		if n := s.Tails[v].N(); n > lentTail { // the own one is to take over within weeks
 			for b, w := range s.Tails[v].Bins {
