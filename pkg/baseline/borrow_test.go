@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/baseliner/baseliner/pkg/series"
 )
@@ -361,5 +362,32 @@ func BenchmarkStepWhileSettling(b *testing.B) {
 	for b.Loop() {
 		m.Step(f.at(lendAt + i%72_000*1000))
 		i++
+	}
+}
+
+// TestHistoryFilledInEndsTheLoan: what was lent stood in for a past that has come to be known.
+func TestHistoryFilledInEndsTheLoan(t *testing.T) {
+	filled := New(utc{}, 5*time.Minute)
+	f := member(3, 7, 0, 20)
+	past := feed(filled, lendAt-10*24*hourMillis, lendAt, fiveMinutes, &f.week, nil)
+	m, history := live(Pool(grownFamily(0)), f, 9, nil)
+	m.Refold(append(past[len(past)-firstDay:len(past):len(past)], history...))
+	if !m.Borrowed() {
+		t.Fatal("a day of history ended the loan")
+	}
+	all := append(past[:len(past):len(past)], history...)
+	m.Refold(all)
+	if m.Borrowed() || m.Young() {
+		t.Fatal("ten days of history did not end the loan")
+	}
+	plain := New(utc{}, 5*time.Minute)
+	if plain.Refold(all); plain.Slow != m.Slow {
+		t.Error("it is not the fold of the own history")
+	}
+}
+
+func TestAModelThatNeverBorrowedStaysSmall(t *testing.T) {
+	if size := unsafe.Sizeof(Model{}); size > 3072 {
+		t.Errorf("%d bytes a model", size)
 	}
 }
