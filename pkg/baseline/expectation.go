@@ -16,6 +16,7 @@ const (
 	YoungSeries           // less than two days of history
 	UnseenHour            // this hour of the day has not been seen yet
 	Thin                  // too few denominators to judge a ratio
+	YoungLevel            // its siblings lend all but the level, which needs some points
 )
 
 // Expectation is what the model says of an instant before it has seen the point.
@@ -25,6 +26,7 @@ type Expectation struct {
 	Known        bool
 	Weeks        int       // times this hour of the week was seen; of a special day, times such a day was
 	Hours        int       // hours of history behind it
+	Borrowed     bool      // what is known of this hour of the week is its siblings'
 	Why          Ignorance // why Known is false
 
 	expected bool // Center means something, known or not
@@ -37,6 +39,8 @@ func (e *Expectation) Reason() string {
 	switch e.Why {
 	case YoungSeries:
 		return fmt.Sprintf("learning: %d of %d hours of history seen", e.Hours, firstDay+tailHours)
+	case YoungLevel:
+		return "learning: the shape is its siblings', its own level is known after ten minutes and ten points"
 	case UnseenHour:
 		return "learning: this hour of the day has not been seen yet"
 	case Thin:
@@ -107,14 +111,21 @@ func (m *Model) expect(t int64, e *Expectation) {
 	}
 	f, frac := m.frameAt(t)
 	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
+	if m.loan != nil {
+		e.Hours = int(m.loan.Hours)
+	}
 	if !f.expected {
 		e.Why = YoungSeries
+		if f.shaped {
+			e.Why = YoungLevel
+			return
+		}
 		if e.Hours >= firstDay+tailHours {
 			e.Why = UnseenHour
 		}
 		return
 	}
-	e.expected, e.Weeks = true, int(f.weeks)
+	e.expected, e.Weeks, e.Borrowed = true, int(f.weeks), f.borrowed
 	e.Center = lerp(f.a.center, f.b.center, frac)
 	if !f.known {
 		e.Why = YoungSeries
@@ -132,6 +143,9 @@ func (m *Model) expect(t int64, e *Expectation) {
 			}
 			e.limits[v] = wide * limit * lerp(float64(f.a.scale[v]), float64(f.b.scale[v]), frac)
 		}
+	}
+	if m.loan != nil {
+		m.widen(&e.limits)
 	}
 	m.edges(t, e)
 }

@@ -8,7 +8,10 @@ type frame struct {
 	ok   bool
 
 	expected bool
+	anchored bool // centers are of a level that is not known yet
+	shaped   bool // and so are the shapes, which are lent
 	known    bool
+	borrowed bool
 	schedule bool // the hour may be on a schedule
 	weeks    int32
 	a, b     knot
@@ -22,6 +25,7 @@ type frame struct {
 // knot is the model in the middle of half an hour.
 type knot struct {
 	center float64
+	shape  float64 // of what was lent, while the own level is made of it
 	slot   int32
 	quiet  float32 // evidence of one repetition, nats
 	scale  [viewCount]float32
@@ -43,10 +47,10 @@ type grouper interface {
 func (m *Model) slot(hour int64) int { return m.calendar.HourOfWeek(hour*hourMillis + halfMillis) }
 
 func (m *Model) groupAt(t int64) int {
-	if m.grouper == nil {
-		return 0
+	if g, ok := m.calendar.(grouper); ok {
+		return g.Group(t)
 	}
-	return m.grouper.Group(t)
+	return 0
 }
 
 // halfOfDay is the half hour of the local day, 0 to 47, of a half hour since 1970.
@@ -93,15 +97,22 @@ func (m *Model) build(left int64) {
 		f.b = f.a
 	}
 	f.known = s.Limits[Context] > 0
-	f.weeks = int32(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
+	if m.loan.settling() {
+		f.shaped = true
+		f.known = f.known && m.loan.known(m.step)
+		f.expected, f.anchored = f.known, !f.known && m.loan.anchored()
+	}
+	weeks := int(min(s.WeekN[f.a.slot], s.WeekN[f.b.slot]))
 	f.schedule = s.Recurring.possible(m.slot(floorDiv(left, 2))) || s.Recurring.possible(m.slot(floorDiv(left+1, 2)))
-	f.young = youth(int(f.weeks))
+	f.young = youth(weeks)
+	f.weeks = int32(m.loan.ownWeeks(weeks))
+	f.borrowed = m.loan != nil && f.weeks == 0
 	if g := m.groupAt(left*halfMillis + halfMillis/2); g > 0 { // as unusual as the day is new
 		seen := 0
 		if g <= len(m.Groups) {
 			seen = int(m.Groups[g-1].N[f.a.slot%hoursOfDay])
 		}
-		f.weeks, f.young = int32(seen), youth(seen)
+		f.weeks, f.young, f.borrowed = int32(seen), youth(seen), false
 	}
 }
 
@@ -128,6 +139,9 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	slot := m.slot(floorDiv(half, 2))
 	k.slot = int32(slot)
 	k.center = s.knot(ofDay, slot)
+	if m.loan.settling() {
+		k.shape = m.loan.prior.shape(ofDay, slot)
+	}
 	for v := range viewCount {
 		k.scale[v] = float32(s.scale(v, slot))
 	}

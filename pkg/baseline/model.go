@@ -24,11 +24,11 @@ type Model struct {
 	*Ratio         // of a ratio, instead of most of the state; else nil
 
 	calendar calendar
-	grouper  grouper
 	step     int64   // milliseconds between points
-	share    float64 // of a row's events that no other row has
+	share    float32 // of a row's events that no other row has
 	counts   bool    // events: the variance is at least the mean
 
+	loan  *loan // nil when nothing is borrowed
 	frame frame // cache
 }
 
@@ -36,7 +36,6 @@ type Model struct {
 // Group(unixMillis) int knows special days.
 func New(cal calendar, step time.Duration, options ...Option) *Model {
 	m := &Model{calendar: cal, step: max(step.Milliseconds(), 1), share: 1}
-	m.grouper, _ = cal.(grouper)
 	for _, o := range options {
 		o(m)
 	}
@@ -60,6 +59,9 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	of, r := uint8(0), p.Value // the residual, as soon as there is one
 	if v.expected {
 		of, r = 1, p.Value-v.Center
+	} else if m.frame.anchored {
+		f, frac := m.frameAt(p.T)
+		of, r = 2, p.Value-lerp(f.a.center, f.b.center, frac)
 	}
 	if !m.fresh(p.T, of) {
 		m.Recent = Recent{Of: of}
@@ -74,6 +76,10 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	}
 	m.Recent.take(p.T, r, p.Value, &x)
 	m.Open.add(hourOf(p.T), p.T, p.Value, p.Denominator, &v.Expectation, &x)
+	if m.loan.settling() && m.frame.shaped {
+		f, frac := m.frameAt(p.T)
+		m.learnRow(&v, lerp(f.a.shape, f.b.shape, frac), r, &x)
+	}
 	return v, closed, ok
 }
 
@@ -123,12 +129,15 @@ func (m *Model) Rest() (rest []Summary) {
 	return rest
 }
 
-// Refold makes the slow model anew from a whole history, oldest first; the fast state stays.
+// Refold makes the slow model anew from a whole history, oldest first; the fast state stays. A series that borrowed starts
+// from what was lent.
 func (m *Model) Refold(history []Summary) {
 	m.Slow, m.Groups = Slow{}, nil
 	if m.Ratio != nil {
 		m.Proportion = Proportion{}
 	}
+	m.outgrow(history)
+	defer m.restartFromPrior()()
 	for i := range history {
 		m.fold(&history[i])
 	}
@@ -140,6 +149,10 @@ func (m *Model) Restart() {
 	m.Recent = Recent{}
 	if m.Ratio != nil {
 		m.Tally.Bins = [binCount]Bin{}
+	}
+	if m.loan.settling() {
+		m.loan.Open = tally{}
+		m.rescale()
 	}
 }
 
@@ -153,14 +166,19 @@ func (m *Model) Adopt(from *Model) {
 	if from.Ratio != nil {
 		m.Ratio = &Ratio{Proportion: from.Proportion, Tally: from.Tally}
 	}
+	if m.loan = from.loan; m.loan != nil {
+		own := *m.loan
+		m.loan = &own
+	}
 	m.frame.ok = false
 }
 
 // stateVersion is the first byte of an encoded model.
-const stateVersion = 2
-
-// ratioState in the first byte says that the state of a ratio follows.
-const ratioState = 0x80
+const (
+	stateVersion = 2
+	ratioState   = 0x80 // in the first byte: the state of a ratio follows
+	withLoan     = 0x40 // what was lent follows
+)
 
 var errState = errors.New("decode model: not written by this version")
 
@@ -170,6 +188,9 @@ func (m *Model) AppendBinary(b []byte) ([]byte, error) {
 	if m.Ratio != nil {
 		version |= ratioState
 	}
+	if m.loan != nil {
+		version |= withLoan
+	}
 	b = append(b, version, byte(len(m.Groups)))
 	b, err := binary.Append(b, binary.LittleEndian, &m.State)
 	if err == nil {
@@ -177,6 +198,9 @@ func (m *Model) AppendBinary(b []byte) ([]byte, error) {
 	}
 	if err == nil && m.Ratio != nil {
 		b, err = m.Ratio.appendBinary(b)
+	}
+	if err == nil && m.loan != nil {
+		b, err = m.loan.appendBinary(b)
 	}
 	return b, err
 }
@@ -187,10 +211,10 @@ var stateBytes = 2 + binary.Size(State{})
 // DecodeBinary reads what AppendBinary wrote at the front of b and returns what follows it. A model becomes one of a
 // ratio if that was one.
 func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
-	if len(b) < 2 || b[0]&^ratioState != stateVersion || m.Ratio != nil && b[0]&ratioState == 0 {
+	if len(b) < 2 || b[0]&^(ratioState|withLoan) != stateVersion || m.Ratio != nil && b[0]&ratioState == 0 {
 		return nil, errState
 	}
-	ratio, groups := b[0]&ratioState != 0, int(b[1])
+	ratio, borrowed, groups := b[0]&ratioState != 0, b[0]&withLoan != 0, int(b[1])
 	if size := stateBytes + groups*binary.Size(Group{}); len(b) < size {
 		return nil, fmt.Errorf("decode model: %d bytes, want %d", len(b), size)
 	}
@@ -208,7 +232,14 @@ func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
 		b = b[n:]
 	}
 	if ratio {
-		return m.decodeRatio(b)
+		if b, err = m.decodeRatio(b); err != nil {
+			return nil, err
+		}
+	}
+	if m.loan = nil; borrowed {
+		if m.loan, b, err = decodeLoan(b); err != nil {
+			return nil, fmt.Errorf("decode model: what was lent: %w", err)
+		}
 	}
 	return b, nil
 }

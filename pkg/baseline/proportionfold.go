@@ -11,7 +11,7 @@ var (
 // learnRatio folds the counts of an hour.
 func (m *Model) learnRatio(h *hour) {
 	r := &m.Proportion
-	den, x := float64(h.Weight)*float64(h.N)*m.share, h.Mean
+	den, x := float64(h.Weight)*float64(h.N)*float64(m.share), h.Mean
 	if !(den > 0) || math.Abs(x) > huge || den > huge*float64(h.N) {
 		return
 	}

@@ -17,7 +17,7 @@ type Option func(*Model)
 func OfRatio(window time.Duration) Option {
 	return func(m *Model) {
 		m.Ratio = &Ratio{}
-		m.share = min(1, float64(m.step)/float64(max(window.Milliseconds(), 1)))
+		m.share = min(1, float32(m.step)/float32(max(window.Milliseconds(), 1)))
 	}
 }
 
@@ -140,7 +140,7 @@ func (m *Model) rowCounts(p *series.Point) (b Bin, ok bool) {
 	if !(p.Denominator > 1/huge) || p.Denominator > huge || !(math.Abs(p.Value) <= huge) {
 		return b, false
 	}
-	b.Den = p.Denominator * m.share
+	b.Den = p.Denominator * float64(m.share)
 	b.Num = p.Value * b.Den
 	return b, true
 }

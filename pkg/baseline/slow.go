@@ -64,6 +64,9 @@ type Slow struct {
 // Fold takes the next summary. Summaries come in the order of their hours; one that is not newer than the last is
 // ignored, so that folding twice changes nothing.
 func (m *Model) fold(s *Summary) bool {
+	if m.loan != nil && s.Hour < m.loan.Since {
+		return true // for the history; what was lent knows better
+	}
 	if s.N == 0 || (m.Slow.Hours > 0 && s.Hour <= m.Slow.LastHour) {
 		return false
 	}
@@ -72,6 +75,9 @@ func (m *Model) fold(s *Summary) bool {
 	f.LastHour = s.Hour
 	f.learnGrain(s)
 	h := m.hourOf(s)
+	if m.loan != nil && m.foldLoan(&h) {
+		return true
+	}
 	switch {
 	case m.Ratio != nil:
 		m.learnRatio(&h)
@@ -205,11 +211,13 @@ func (h *hour) typical() (x float64) {
 
 // knot is the expectation at the middle of a half hour.
 func (m *Slow) knot(half, slot int) float64 {
-	e := m.Level + float64(m.Day[half])
-	if n := float64(m.WeekN[slot]); n > 0 {
-		e += float64(m.Week[slot]) * n / (n + 1) // one week is hearsay: shrunk towards the plain day
-	}
-	return e
+	return m.Level + float64(m.Day[half]) + m.weekDeviation(slot)
+}
+
+// weekDeviation is what is believed of an hour of the week: one week is hearsay, shrunk towards the plain day.
+func (m *Slow) weekDeviation(slot int) float64 {
+	n := float64(m.WeekN[slot])
+	return float64(m.Week[slot]) * n / (n + 1)
 }
 
 // gain is that of an exponential average of this half-life, and of a plain mean while that learns faster.

@@ -123,7 +123,7 @@ func TestFull(t *testing.T) {
 		Calendar:  cfg.Calendar,
 	})
 	merged := latency
-	merged.Name, merged.Severity = "cart_latency_p95", "info"
+	merged.Name, merged.Severity, merged.BorrowFrom = "cart_latency_p95", "info", "checkout_latency_p95"
 	equal(t, "signal from a merge key", cfg.Signals[2], merged)
 
 	equal(t, "scrape intervals", cfg.ScrapeIntervals(), map[string]time.Duration{

@@ -32,6 +32,37 @@ func (l *loader) signals(list []signalSchema) {
 		}
 		l.cfg.Signals = append(l.cfg.Signals, l.signal(path, s))
 	}
+	l.lenders(list)
+}
+
+// lenders checks that whom a signal borrows from counts the same hours in the same steps.
+func (l *loader) lenders(list []signalSchema) {
+	byName := map[string]*signal.Definition{}
+	var names []string
+	for i := range l.cfg.Signals {
+		byName[l.cfg.Signals[i].Name] = &l.cfg.Signals[i]
+		names = append(names, l.cfg.Signals[i].Name)
+	}
+	for i := range list {
+		path, from := index("signals", i)+".borrow_from", list[i].BorrowFrom
+		if !l.has(path) {
+			continue
+		}
+		d, lender := byName[list[i].Name], byName[from]
+		switch {
+		case lender == nil:
+			l.fail(path, didYouMean(from, names), "signal %q is not defined", from)
+		case lender == d:
+			l.fail(path, "name another signal: series of one signal borrow from each other anyway", "a signal cannot borrow from itself")
+		case d == nil:
+		case lender.Interval != d.Interval:
+			l.fail(path, "", "signal %q has an interval of %s, this one of %s", from, lender.Interval, d.Interval)
+		case lender.Zone != d.Zone:
+			l.fail(path, "", "signal %q counts its week in %s, this one in %s", from, lender.Zone, d.Zone)
+		case (lender.Ratio == nil) != (d.Ratio == nil):
+			l.fail(path, "", "only one of this signal and %q is a ratio", from)
+		}
+	}
 }
 
 // signal checks one signal and completes it. What it returns means something only if there were no problems.
@@ -57,6 +88,7 @@ func (l *loader) signal(path string, s *signalSchema) signal.Definition {
 		Budget:        l.cfg.Budget,
 		Labels:        s.Labels,
 		Annotations:   s.Annotations,
+		BorrowFrom:    s.BorrowFrom,
 	}
 	switch {
 	case s.Name == "":

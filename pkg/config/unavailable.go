@@ -1,7 +1,6 @@
 package config
 
 import (
-	"slices"
 	"strings"
 )
 
@@ -29,18 +28,8 @@ func (l *loader) notYet(s *fileSchema) {
 }
 
 func (l *loader) notYetSignals(list []signalSchema) {
-	var names []string
-	for i := range list {
-		names = append(names, list[i].Name)
-	}
 	for i := range list {
 		s, path := &list[i], index("signals", i)
-		if l.has(path + ".borrow_from") {
-			if !slices.Contains(names, s.BorrowFrom) {
-				l.fail(path+".borrow_from", didYouMean(s.BorrowFrom, names), "signal %q is not defined", s.BorrowFrom)
-			}
-			l.refuse(path+".borrow_from", true)
-		}
 		if v := s.ValuePerUnit; v != nil {
 			if !currency.MatchString(v.Currency) {
 				l.fail(path+".value_per_unit.currency", "use a code of ISO 4217 such as EUR", "%q is not a currency", v.Currency)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -53,7 +54,7 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	d, v := &o.Signal.Def, &o.Verdict
 	day := strings.Join(strings.Fields(at)[:2], " ") // Tue 14:00
-	seen := weeks(v.Weeks)
+	seen := seen(&v.Expectation)
 	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(v.Lower, v.Upper, d.Unit), seen)
 	if !v.Known {
 		normal = v.Reason()
@@ -136,6 +137,14 @@ func generatorURL(o *Occurrence, t int64, page *url.URL) string {
 	u := page.JoinPath("signal")
 	u.RawQuery = q.Encode()
 	return u.String()
+}
+
+// seen says what a judgement stands on.
+func seen(e *baseline.Expectation) string {
+	if e.Borrowed {
+		return "judged by its siblings"
+	}
+	return weeks(e.Weeks)
 }
 
 func weeks(n int) string {

@@ -41,6 +41,7 @@ type Signal struct {
 	waiting  series.Missing // why nothing was ever observed of it
 	series   []*Series      // sorted by key
 	byKey    map[string]*Series
+	young    []*Series // may want to borrow; derived
 }
 
 // Series is one series of a signal.
@@ -181,6 +182,9 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 	out.Judged = make([]Judged, 0, n)
 	c.turn(t)
 	for _, in := range inputs {
+		c.lend(in.Signal, t)
+	}
+	for _, in := range inputs {
 		in.Signal.step(t, in, &out)
 	}
 	return out
@@ -286,6 +290,7 @@ func (s *Signal) add(ls series.Labels) *Series {
 		model: s.newModel(),
 	}
 	s.byKey[sr.key] = sr
+	s.young = append(s.young, sr)
 	at, _ := slices.BinarySearchFunc(s.series, sr.key, func(a *Series, key string) int { return strings.Compare(a.key, key) })
 	s.series = slices.Insert(s.series, at, sr)
 	return sr
@@ -313,5 +318,6 @@ func (s *Signal) drop(sr *Series, t int64, out *Output) {
 	}
 	delete(s.byKey, sr.key)
 	s.series = slices.DeleteFunc(s.series, func(x *Series) bool { return x == sr })
+	s.young = slices.DeleteFunc(s.young, func(x *Series) bool { return x == sr })
 	out.Dropped = append(out.Dropped, sr)
 }

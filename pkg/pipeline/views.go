@@ -55,7 +55,7 @@ func knowledge(s *Signal, v *baseline.Verdict) string {
 	if !v.Known {
 		return v.Reason()
 	}
-	return fmt.Sprintf("normal for %s, %s", s.Zone.Describe(v.T), weeks(v.Weeks))
+	return fmt.Sprintf("normal for %s, %s", s.Zone.Describe(v.T), seen(&v.Expectation))
 }
 
 // HourOfWeek is what is normal in one of the 168 hours.

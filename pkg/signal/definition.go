@@ -35,6 +35,7 @@ type Definition struct {
 	Labels        map[string]string // added to alerts
 	Annotations   map[string]string // added to alerts
 	ValuePerUnit  *Money
+	BorrowFrom    string // the signal whose series lend to those that have no grown siblings; empty when none does
 	// Calendar says which days are special; nil when none is. It is not part of the identity: a signal whose calendar
 	// changes keeps its history and learns from it anew.
 	Calendar *calendar.Rules
