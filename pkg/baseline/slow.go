@@ -64,7 +64,7 @@ type Slow struct {
 // Fold takes the next summary. Summaries come in the order of their hours; one that is not newer than the last is
 // ignored, so that folding twice changes nothing.
 func (m *Model) fold(s *Summary) bool {
-	if s.N == 0 || (m.Slow.Hours > 0 && s.Hour <= m.Slow.LastHour) {
+	if s.N == 0 || s.Flags&Withheld != 0 || m.knows(s.Hour) {
 		return false
 	}
 	f := &m.Slow

@@ -55,6 +55,9 @@ type Options struct {
 	Engine  *promql.Engine
 	Herald  Herald
 
+	Annotations   *Annotations // whose windows nothing is learnt from
+	Unlearned     *Unlearned   // further windows
+	Silenced      Silenced
 	Samples       storage.Queryable // what signals are evaluated on; Live by default
 	Recorder      storage.Appendable
 	Intervals     promql.Intervals
@@ -83,6 +86,7 @@ type Instance struct {
 	snapshotAt int64
 	historyTo  int64 // hours before this one are in history
 	pruned     int64 // day of the last pruning
+	behind     bool  // what was unlearned is not in the models yet
 	// What a failed commit left for the next one.
 	transitions []Transition
 	closed      []Closed
@@ -113,7 +117,7 @@ func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, 
 		recorder: &Recorder{Store: o.Recorder},
 	}
 	in.eval = &Evaluator{Engine: o.Engine, Store: o.Samples, Intervals: func() promql.Intervals { return in.o.Intervals }}
-	core, err := NewCore(defs)
+	core, err := in.newCore(defs)
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +125,17 @@ func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, 
 		return nil, err
 	}
 	return in, nil
+}
+
+// newCore builds the signals with what the instance knows beside them.
+func (in *Instance) newCore(defs []signal.Definition) (*Core, error) {
+	core, err := NewCore(defs)
+	if err != nil {
+		return nil, err
+	}
+	core.SetForgotten(in.forgets())
+	core.SetSilenced(in.o.Silenced)
+	return core, nil
 }
 
 // LastTick returns the newest tick, 0 before the first.
@@ -182,7 +197,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 func (in *Instance) commit(out *Output, lastTick int64) error {
 	in.collect(out)
 	err := in.o.Ledger.Update(func(tx *bbolt.Tx) error {
-		if err := putClosed(tx, in.closed, in.known); err != nil {
+		if err := putClosed(tx, in.closed, in.known, state.MergeSummary); err != nil {
 			return err
 		}
 		for _, sr := range in.dropped {
