@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
@@ -23,7 +22,6 @@ import (
 const (
 	maxUnlearned     = 10_000
 	maxUnlearnedText = 4096
-	maxUnlearnedSpan = 366 * 24 * time.Hour
 )
 
 // Unlearned keeps the windows that people unlearned, in the ledger. It is safe for concurrent use.
@@ -73,8 +71,8 @@ func (u *Unlearned) Put(one state.Unlearned) (state.Unlearned, error) {
 	if one.From >= one.To {
 		return one, errors.New("to is not after from: the window holds nothing")
 	}
-	if one.From < 0 || time.Duration(one.To-one.From)*time.Millisecond > maxUnlearnedSpan {
-		return one, errors.New("the window is longer than a year, or begins before 1970")
+	if one.From < 0 {
+		return one, errors.New("the window begins before 1970")
 	}
 	if one.Reason = strings.TrimSpace(one.Reason); len(one.Reason) > maxUnlearnedText || len(one.Match) > maxUnlearnedText {
 		return one, fmt.Errorf("reason or match is longer than %d bytes", maxUnlearnedText)
