@@ -42,8 +42,6 @@ var notYet = map[string]string{
 	"diff":    "alerts gained and lost by a change of the configuration",
 	"report":  "correlation, impact, envelope, capacity, change and weekly reports",
 	"causes":  "rank what explains a drop",
-	"explain": "why it fired, or why not",
-	"unlearn": "forget a window",
 	"silence": "add, list and expire silences",
 	"dlq":     "list, show, replay and drop dead letters",
 	"init":    "a starting configuration from a /metrics page or a Prometheus",
@@ -83,6 +81,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	add("backtest", "Replay history through the same steps: what would have fired.", func(c *kingpin.CmdClause) func() error {
 		f := backtestFlags(c)
 		return func() error { return backtest(ctx, f, stdout) }
+	})
+	add("explain", "Why it fired, or why not: every gate with its margin.", func(c *kingpin.CmdClause) func() error {
+		f := explainFlags(c)
+		return func() error { return explain(ctx, f, stdout, logger()) }
+	})
+	add("unlearn", "Forget a window of the past; list what was forgotten, undo it.", func(c *kingpin.CmdClause) func() error {
+		f := unlearnFlags(c)
+		return func() error { return unlearn(ctx, f, stdout, logger()) }
 	})
 	add("version", "Print the version.", func(*kingpin.CmdClause) func() error {
 		return func() error {

@@ -33,6 +33,7 @@ type stores struct {
 	deliverer *outbox.Deliverer
 	announcer *pipeline.Announcer
 	notes     *pipeline.Annotations
+	unlearned *pipeline.Unlearned
 	door      *ingest.Guard // the way in for samples
 }
 
@@ -66,7 +67,10 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	if s.announcer, err = pipeline.NewAnnouncer(s.ledger.DB(), s.deliverer, logger); err != nil {
 		return s, err
 	}
-	s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg)
+	if s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg); err != nil {
+		return s, err
+	}
+	s.unlearned, err = pipeline.NewUnlearned(s.ledger, logger, reg)
 	return s, err
 }
 
@@ -74,6 +78,7 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, logger *slog.Logger, reg ...prometheus.Registerer) (*pipeline.Instance, error) {
 	o := pipeline.Options{
 		Dir: s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
+		Annotations: s.notes, Unlearned: s.unlearned,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}
 	if len(reg) > 0 {

@@ -20,6 +20,13 @@ import (
 type Forgotten struct {
 	spans   []forgotten // by start
 	longest int64
+	sources sources
+}
+
+// sources are the lists that it was made from.
+type sources struct {
+	unlearned *[]state.Unlearned
+	notes     *annotated
 }
 
 // forgotten is one window and the series it is about.
@@ -44,7 +51,7 @@ func NewForgotten(unlearned []state.Unlearned, notes []state.Annotation, bad fun
 			continue
 		}
 		f.spans = append(f.spans, forgotten{
-			Window{u.From, u.To}, "unlearned", u.ID, u.Reason, u.Tick, about,
+			Window{u.From, u.To}, unlearnedKind, u.ID, u.Reason, u.Tick, about,
 			fmt.Sprintf("%d %d %s", u.From, u.To, u.Match),
 		})
 	}
@@ -66,6 +73,9 @@ func NewForgotten(unlearned []state.Unlearned, notes []state.Annotation, bad fun
 	}
 	return f
 }
+
+// unlearnedKind is what a window is that was unlearned; others have the type of their annotation.
+const unlearnedKind = "unlearned"
 
 // parseMatch reads a selector of series; a metric name in it is that of a signal. An empty one matches all.
 func parseMatch(match string) (func(Label) bool, error) {
@@ -112,12 +122,13 @@ func (f *Forgotten) of(label Label) []forgotten {
 	return slices.DeleteFunc(slices.Clone(f.spans), func(s forgotten) bool { return !s.about(label) })
 }
 
-// without returns what was forgotten when the tick was judged: windows that were unlearned later did not count yet.
+// before returns what was forgotten when the tick was judged: windows that were unlearned later did not count yet.
 func (f *Forgotten) before(tick int64) *Forgotten {
 	if f == nil {
 		return nil
 	}
-	return &Forgotten{slices.DeleteFunc(slices.Clone(f.spans), func(s forgotten) bool { return s.since > 0 && s.since >= tick }), f.longest}
+	late := func(s forgotten) bool { return s.since > 0 && s.since >= tick }
+	return &Forgotten{spans: slices.DeleteFunc(slices.Clone(f.spans), late), longest: f.longest}
 }
 
 // touches tells whether a series is not to learn from an hour (since 1970).

@@ -16,11 +16,6 @@ func (in *Instance) housekeeping(ctx context.Context, t int64) {
 		in.metrics.commitErrors.WithLabelValues("history").Inc()
 		in.o.Logger.Error("history was not written; the next tick tries again", "err", err)
 	}
-	if in.behind {
-		if _, err := in.Reconsider(); err != nil {
-			in.o.Logger.Error("what was unlearned is not in the models yet; the next tick tries again", "err", err)
-		}
-	}
 	if t-in.snapshotAt >= in.o.SnapshotEvery.Milliseconds() {
 		if err := in.Snapshot(); err != nil {
 			in.o.Logger.Error("snapshot was not written; a restart steps through more recorded points", "err", err)

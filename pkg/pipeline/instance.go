@@ -86,7 +86,6 @@ type Instance struct {
 	snapshotAt int64
 	historyTo  int64 // hours before this one are in history
 	pruned     int64 // day of the last pruning
-	behind     bool  // what was unlearned is not in the models yet
 	// What a failed commit left for the next one.
 	transitions []Transition
 	closed      []Closed
@@ -154,6 +153,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 	ctx, span := otel.Tracer("baseliner").Start(ctx, "tick", trace.WithAttributes(attribute.Int64("tick_unix_milliseconds", t)))
 	defer span.End()
 	phase := in.stopwatch()
+	in.keepUp()
 
 	var signals []*Signal
 	for _, s := range in.core.signals {

@@ -56,6 +56,16 @@ func NewUnlearned(ledger *state.Ledger, logger *slog.Logger, reg prometheus.Regi
 	return u, nil
 }
 
+// InvalidError says that what was asked for cannot be meant.
+type InvalidError struct{ Err error }
+
+func (e *InvalidError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *InvalidError) Unwrap() error { return e.Err }
+
+func invalid(format string, args ...any) error { return &InvalidError{fmt.Errorf(format, args...)} }
+
 func (u *Unlearned) publish(list []state.Unlearned) {
 	slices.SortFunc(list, func(x, y state.Unlearned) int { return cmp.Or(cmp.Compare(x.From, y.From), cmp.Compare(x.ID, y.ID)) })
 	u.now.Store(&list)
@@ -69,21 +79,21 @@ func (u *Unlearned) List() []state.Unlearned { return *u.now.Load() }
 // or at its next start. What cannot be meant is refused.
 func (u *Unlearned) Put(one state.Unlearned) (state.Unlearned, error) {
 	if one.From >= one.To {
-		return one, errors.New("to is not after from: the window holds nothing")
+		return one, invalid("to is not after from: the window holds nothing")
 	}
 	if one.From < 0 {
-		return one, errors.New("the window begins before 1970")
+		return one, invalid("the window begins before 1970")
 	}
 	if one.Reason = strings.TrimSpace(one.Reason); len(one.Reason) > maxUnlearnedText || len(one.Match) > maxUnlearnedText {
-		return one, fmt.Errorf("reason or match is longer than %d bytes", maxUnlearnedText)
+		return one, invalid("reason or match is longer than %d bytes", maxUnlearnedText)
 	}
 	if _, err := parseMatch(one.Match); err != nil {
-		return one, err
+		return one, &InvalidError{err}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if len(u.List()) >= maxUnlearned {
-		return one, fmt.Errorf("there are %d windows already: undo some, or unlearn longer ones", maxUnlearned)
+		return one, invalid("there are %d windows already: undo some, or unlearn longer ones", maxUnlearned)
 	}
 	one.ID = strings.ToLower(rand.Text())[:10]
 	err := u.ledger.Update(func(tx *bbolt.Tx) error {
@@ -113,28 +123,51 @@ func (u *Unlearned) Undo(id string) (one state.Unlearned, found bool, err error)
 	return one, true, nil
 }
 
-// forgets reads what is not to be learnt from now on.
-func (in *Instance) forgets() *Forgotten {
-	var unlearned []state.Unlearned
-	var notes []state.Annotation
+// sources are the lists as they are now.
+func (in *Instance) sources() (from sources) {
 	if in.o.Unlearned != nil {
-		unlearned = in.o.Unlearned.List()
+		from.unlearned = in.o.Unlearned.now.Load()
 	}
 	if in.o.Annotations != nil {
-		notes = in.o.Annotations.List()
+		from.notes = in.o.Annotations.now.Load()
 	}
-	return NewForgotten(unlearned, notes, func(id string, err error) {
+	return from
+}
+
+// forgets reads what is not to be learnt from now on.
+func (in *Instance) forgets() *Forgotten {
+	from := in.sources()
+	var unlearned []state.Unlearned
+	var notes []state.Annotation
+	if from.unlearned != nil {
+		unlearned = *from.unlearned
+	}
+	if from.notes != nil {
+		notes = from.notes.list
+	}
+	f := NewForgotten(unlearned, notes, func(id string, err error) {
 		in.o.Logger.Error("unlearned window cannot be understood and is passed over", "id", id, "err", err)
 	})
+	f.sources = from
+	return f
+}
+
+// keepUp reconsiders when a list has changed. A tick is judged all the same when that fails.
+func (in *Instance) keepUp() {
+	if in.core.forgotten.sources == in.sources() {
+		return
+	}
+	if _, err := in.Reconsider(); err != nil {
+		in.o.Logger.Error("what was unlearned is not in the models yet; the next tick tries again", "err", err)
+	}
 }
 
 // Reconsider takes over what was unlearned, undone or annotated since it was asked last: the series concerned are folded
-// anew from their history, and their recent course begins anew. It belongs between two ticks. n counts the series; when it
-// fails, the next tick tries again.
+// anew from their history, and their recent course begins anew. It belongs between two ticks; every tick begins with it. n
+// counts the series.
 func (in *Instance) Reconsider() (n int, err error) {
 	now := in.forgets()
 	changed := slices.DeleteFunc(now.changed(in.core.forgotten), func(s forgotten) bool { return s.From > in.last })
-	in.behind = true
 	if len(changed) > 0 && len(in.closed) > 0 {
 		return 0, errors.New("the ledger has not taken every hour yet; the next tick tries again")
 	}
@@ -157,7 +190,6 @@ func (in *Instance) Reconsider() (n int, err error) {
 	in.mu.Lock()
 	in.core.SetForgotten(now)
 	in.mu.Unlock()
-	in.behind = false
 	if len(jobs) > 0 {
 		in.o.Logger.Info("series were folded anew without what is not to be learnt", "series", len(jobs), "windows", len(now.spans))
 	}
