@@ -174,8 +174,8 @@ func TestTenThousandRandomPoints(t *testing.T) {
 		for i := range 1000 {
 			now := plantStart + int64(i)*plantStep
 			pt := series.Point{T: now, Value: level * (1 + size*rng.NormFloat64())}
-			if i >= 560 && rng.IntN(8) == 0 {
-				pt.Value += level * size * 8 * rng.NormFloat64()
+			if i >= 560 && rng.IntN(60) == 0 {
+				pt.Value += level * size * 40 * rng.NormFloat64()
 			}
 			if rng.IntN(15) == 0 {
 				pt = series.Point{T: now, Missing: series.Missing(1 + rng.IntN(9))}
