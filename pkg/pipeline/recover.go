@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,11 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		return err
 	}
 	for _, d := range damaged {
+		if errors.Is(d, state.ErrOlder) {
+			in.metrics.snapshots.WithLabelValues("older").Inc()
+			in.o.Logger.Info("snapshot was written by an older version; models are folded anew from the summaries", "err", d)
+			continue
+		}
 		in.metrics.snapshots.WithLabelValues("damaged").Inc()
 		in.o.Logger.Error("snapshot is damaged and was put aside", "err", d)
 	}
