@@ -1,13 +1,15 @@
 package pipeline
 
 import (
+	"maps"
+
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
 // Silenced says why a series must not learn at an instant (unix milliseconds), "" when it may: it is silenced, or under
 // maintenance. labels are those of its alerts that do not depend on what happened: alertname, signal, layer and
-// severity, those of the signal and its own. It is asked for every observed point, and must answer for the recent past as
-// it did then.
+// severity, those of the signal and its own. It is asked for every observed point, by explanations for the past as well, and
+// has to answer as it did then. It is safe for concurrent use.
 type Silenced func(labels series.Labels, t int64) string
 
 // SetSilenced says who knows what is silenced. It takes effect with the next step; nil, the default, silences nothing.
@@ -48,9 +50,7 @@ func (c *Core) covering(t int64) []forgotten {
 
 func (s *Signal) alertLabels(sr *Series) series.Labels {
 	m := map[string]string{}
-	for k, v := range s.Def.Labels {
-		m[k] = v
-	}
+	maps.Copy(m, s.Def.Labels)
 	for _, l := range sr.Labels {
 		m[l.Name] = l.Value
 	}
