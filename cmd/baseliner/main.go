@@ -38,14 +38,12 @@ var errSaid = errors.New("failed")
 
 // notYet lists the commands of later versions: known, so that the answer is not "unknown command".
 var notYet = map[string]string{
-	"demo":    "run over a simulated shop",
-	"diff":    "alerts gained and lost by a change of the configuration",
-	"report":  "correlation, impact, envelope, capacity, change and weekly reports",
-	"causes":  "rank what explains a drop",
-	"explain": "why it fired, or why not",
-	"unlearn": "forget a window",
-	"init":    "a starting configuration from a /metrics page or a Prometheus",
-	"replay":  "recompute the decision of an alert from its evidence",
+	"demo":   "run over a simulated shop",
+	"diff":   "alerts gained and lost by a change of the configuration",
+	"report": "correlation, impact, envelope, capacity, change and weekly reports",
+	"causes": "rank what explains a drop",
+	"init":   "a starting configuration from a /metrics page or a Prometheus",
+	"replay": "recompute the decision of an alert from its evidence",
 }
 
 // run is the program without the process: arguments in, exit status out.
@@ -89,6 +87,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	add("silence", "Add, list and expire silences: what they match is neither told nor learnt.", func(c *kingpin.CmdClause) func() error {
 		f := silenceFlags(c)
 		return func() error { return silence(ctx, f, stdout) }
+	})
+	add("explain", "Why it fired, or why not: every gate with its margin.", func(c *kingpin.CmdClause) func() error {
+		f := explainFlags(c)
+		return func() error { return explain(ctx, f, stdout, logger()) }
+	})
+	add("unlearn", "Forget a window of the past; list what was forgotten, undo it.", func(c *kingpin.CmdClause) func() error {
+		f := unlearnFlags(c)
+		return func() error { return unlearn(ctx, f, stdout, logger()) }
 	})
 	add("version", "Print the version.", func(*kingpin.CmdClause) func() error {
 		return func() error {

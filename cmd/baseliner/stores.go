@@ -35,6 +35,7 @@ type stores struct {
 	announcer *pipeline.Announcer
 	notes     *pipeline.Annotations
 	fanout    *alertmanager.Fanout
+	unlearned *pipeline.Unlearned
 	door      *ingest.Guard // the way in for samples
 }
 
@@ -74,7 +75,10 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	}
 	s.fanout = newFanout(s, reg, logger)
 	s.announcer.SetBoard(s.fanout)
-	s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg)
+	if s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg); err != nil {
+		return s, err
+	}
+	s.unlearned, err = pipeline.NewUnlearned(s.ledger, logger, reg)
 	return s, err
 }
 
@@ -87,6 +91,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 	o := pipeline.Options{
 		Remote: remote,
 		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
+		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}
 	if len(reg) > 0 {

@@ -98,9 +98,10 @@ func Score(gates *[viewCount]Gate) (score float64) {
 	return score
 }
 
-// Expect states the expectation for the instant t (unix milliseconds).
+// Expect states the expectation for the instant t (unix milliseconds). It changes nothing: several may ask at once.
 func (m *Model) Expect(t int64) (e Expectation) {
-	m.expect(t, &e)
+	reader := *m // with a cache of its own
+	reader.expect(t, &e)
 	return e
 }
 

@@ -113,12 +113,10 @@ func (m *Model) fresh(t int64, of uint8) bool {
 // pass closes the open hour when t lies beyond it. ok is false when there was none, or when history has that hour
 // already and knows it better.
 func (m *Model) pass(t int64) (closed Summary, ok bool) {
-	if m.Open.N == 0 || hourOf(t) <= int64(m.Open.Hour) {
+	if !m.Ends(t) {
 		return Summary{}, false
 	}
-	closed, _ = m.closeOpen()
-	m.frame.ok = false
-	return closed, m.fold(&closed)
+	return m.Close(true)
 }
 
 // Rest closes what is open and returns it, if it was not folded.

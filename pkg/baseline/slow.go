@@ -67,7 +67,7 @@ func (m *Model) fold(s *Summary) bool {
 	if m.loan != nil && s.Hour < m.loan.Since {
 		return true // for the history; what was lent knows better
 	}
-	if s.N == 0 || (m.Slow.Hours > 0 && s.Hour <= m.Slow.LastHour) {
+	if s.N == 0 || s.Flags&Withheld != 0 || m.knows(s.Hour) {
 		return false
 	}
 	f := &m.Slow

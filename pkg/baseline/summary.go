@@ -42,6 +42,8 @@ type Summary struct {
 const (
 	// FreshLevel says that the level is taken anew with this hour: a deploy, or whatever an annotation says.
 	FreshLevel uint8 = 1 << iota
+	// Withheld says that the hour is kept but never folded: something was known to be wrong in it while it lasted.
+	Withheld
 )
 
 // SummaryBytes is the encoded size, version included. The day is not part of it: it is in the key of the record.

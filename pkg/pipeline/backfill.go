@@ -51,6 +51,8 @@ func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, ne
 	if err != nil {
 		return nil, err
 	}
+	core.SetForgotten(base.forgotten)
+	core.SetSilenced(base.silenced)
 	return &Backfill{
 		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
 		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
@@ -102,10 +104,8 @@ func (b *Backfill) recall(in Input, t int64) error {
 			}
 		}
 		err := b.ledger.View(func(tx *bbolt.Tx) error {
-			before, err := state.Summaries(tx, sr.ID, 0, int32(t/hourMillis))
-			if err == nil && len(before) > 0 {
-				sr.model.Refold(before)
-			}
+			_, before, err := recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), 0, int32(t/hourMillis))
+			sr.model.Refold(before)
 			return err
 		})
 		if err != nil {
@@ -174,7 +174,7 @@ func (b *Backfill) flushSummaries() error {
 	if len(b.closed) == 0 {
 		return nil
 	}
-	err := b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, b.closed, b.known) })
+	err := b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, b.closed, b.known, state.PutSummary) })
 	if err != nil {
 		return fmt.Errorf("write summaries: %w", err)
 	}
@@ -183,7 +183,7 @@ func (b *Backfill) flushSummaries() error {
 }
 
 // putClosed stores hours that became final, and the series they belong to where known does not have them yet.
-func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool) error {
+func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool, put func(*bbolt.Tx, state.SeriesID, *baseline.Summary) error) error {
 	for i := range closed {
 		c := &closed[i]
 		if !known[c.Series.ID] || c.Summary.Hour%24 == 0 { // and renew the time of the last sight once a day
@@ -193,7 +193,7 @@ func putClosed(tx *bbolt.Tx, closed []Closed, known map[state.SeriesID]bool) err
 			}
 			known[c.Series.ID] = true
 		}
-		if err := state.PutSummary(tx, c.Series.ID, &c.Summary); err != nil {
+		if err := put(tx, c.Series.ID, &c.Summary); err != nil {
 			return err
 		}
 	}
@@ -259,7 +259,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	}
 	var history []baseline.Summary
 	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
-		history, err = state.Summaries(tx, sr.ID, 0, 1<<31-1)
+		_, history, err = recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), 0, wholeHistory)
 		return err
 	})
 	if err != nil {
@@ -281,7 +281,7 @@ func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour {
 				continue
 			}
-			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known); err != nil {
+			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known, state.PutSummary); err != nil {
 				return err
 			}
 		}

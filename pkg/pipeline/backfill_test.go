@@ -19,6 +19,11 @@ import (
 // them from a file.
 func (p *plant) fill(from, to int64, defs ...signal.Definition) {
 	p.t.Helper()
+	p.fillMachines(1, from, to, defs...)
+}
+
+func (p *plant) fillMachines(machines int, from, to int64, defs ...signal.Definition) {
+	p.t.Helper()
 	ctx := context.Background()
 	if err := p.in.FlushHistory(ctx); err != nil {
 		p.t.Fatal(err)
@@ -29,10 +34,12 @@ func (p *plant) fill(from, to int64, defs ...signal.Definition) {
 	}
 	defer b.Abort()
 	s := b.Core().Signals()[0]
-	machine := series.FromStrings("machine", "0")
 	for t := from; t <= to; t += plantStep {
-		o := Observation{Labels: machine, Point: series.Point{T: t, Value: usual(t, 0)}}
-		if err := b.Step(ctx, t, []Input{{Signal: s, Observations: []Observation{o}, Otherwise: series.NoData}}); err != nil {
+		var o []Observation
+		for m := range machines {
+			o = append(o, Observation{Labels: series.FromStrings("machine", fmt.Sprint(m)), Point: series.Point{T: t, Value: usual(t, m)}})
+		}
+		if err := b.Step(ctx, t, []Input{{Signal: s, Observations: o, Otherwise: series.NoData}}); err != nil {
 			p.t.Fatal(err)
 		}
 	}

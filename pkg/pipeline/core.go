@@ -23,14 +23,21 @@ type Core struct {
 	signals []*Signal
 	byName  map[string]*Signal
 	teams   []*team // in the order of their first signals
+
+	silenced  Silenced
+	forgotten *Forgotten
+	covered   []forgotten // windows of coveredOf at coveredAt
+	coveredOf *Forgotten
+	coveredAt int64
 }
 
 // Signal is a definition with the state of its series.
 type Signal struct {
 	Def      signal.Definition
 	Zone     *calendar.Calendar // shared by all signals of one zone
+	core     *Core
 	identity string
-	outdated bool // its models were folded with another calendar
+	outdated bool // its models were folded with another calendar, or without knowing what was unlearned since
 	rule     detect.Rule
 	team     *team
 	budget   detect.Budget
@@ -59,6 +66,9 @@ type Series struct {
 	lastSeen int64          // last observed point
 	verdict  baseline.Verdict
 	gate     detect.Gate
+	withheld string // why its last point did not teach
+
+	alertLabels series.Labels // made when somebody asks
 }
 
 // Observation is what a tick brought of one series. Its point may be missing.
@@ -123,7 +133,7 @@ func NewCore(defs []signal.Definition) (*Core, error) {
 			return nil, fmt.Errorf("signal %s: %w", d.Name, err)
 		}
 		s := &Signal{
-			Def: d, Zone: zone, identity: d.Identity(), byKey: map[string]*Series{},
+			Def: d, Zone: zone, core: c, identity: d.Identity(), byKey: map[string]*Series{},
 			rule: detect.Rule{
 				Direction: d.Direction, MinAbsolute: d.MinChange.Absolute, MinRelative: d.MinChange.Relative,
 				For: d.For, KeepFiringFor: d.KeepFiringFor, LostAfter: d.AbsentFor, Interval: d.Interval,
@@ -236,10 +246,11 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 func sane(v float64) bool { return math.Abs(v) <= 1e30 }
 
 func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
-	v, closed, ok := sr.model.Step(p)
-	if ok {
-		out.Closed = append(out.Closed, Closed{s, sr, closed})
+	s.close(sr, p.T, out)
+	if p.Missing == series.Observed {
+		s.withhold(sr, p.T)
 	}
+	v, _, _ := sr.model.Step(p)
 	in := detect.Input{
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning,
 	}

@@ -40,7 +40,8 @@ type plant struct {
 	// load is the value of a machine; NaN is a value too.
 	load func(t int64, machine int) float64
 	// silent machines give no sample.
-	silent map[int]bool
+	silent   map[int]bool
+	silenced Silenced
 }
 
 // loadSignal watches each machine.
@@ -87,8 +88,15 @@ func (p *plant) open(defs ...signal.Definition) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	if h.unlearned, err = NewUnlearned(h.ledger, nil, nil); err != nil {
+		p.t.Fatal(err)
+	}
+	if h.notes, err = NewAnnotations(h.ledger, nil, nil); err != nil {
+		p.t.Fatal(err)
+	}
 	h.in, err = Open(context.Background(), defs, Options{
 		Dir: p.dir, Ledger: h.ledger, Live: h.live, History: h.history, Engine: promql.New(promql.Options{}), Herald: p.told,
+		Unlearned: h.unlearned, Annotations: h.notes, Silenced: p.silenced,
 		Intervals: promql.Intervals{Default: time.Minute}, SnapshotEvery: 20 * time.Minute,
 	})
 	if err != nil {

@@ -25,7 +25,7 @@ func (c *Core) AppendBinary(b []byte) ([]byte, error) {
 	var err error
 	b = binary.AppendUvarint(b, uint64(len(c.signals)))
 	for _, s := range c.signals {
-		b = appendString(appendString(appendString(b, s.Def.Name), s.identity), s.Zone.Fingerprint())
+		b = appendString(appendString(appendString(b, s.Def.Name), s.identity), s.learntFrom())
 		if b, err = binary.Append(b, binary.LittleEndian, signalFixed{s.absence}); err != nil {
 			return nil, err
 		}
@@ -48,11 +48,12 @@ func (c *Core) AppendBinary(b []byte) ([]byte, error) {
 }
 
 // UnmarshalBinary takes over the state of those signals that are still what they were. dropped names the others: their
-// definition changed, or they are gone. A signal whose calendar changed is outdated until its history is folded anew.
+// definition changed, or they are gone. A signal whose calendar changed, or of whose history other hours count, is outdated
+// until that is folded anew.
 func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 	d := &decoder{b: b}
 	for range d.uvarint() {
-		name, identity, calendar := d.string(), d.string(), d.string()
+		name, identity, learntFrom := d.string(), d.string(), d.string()
 		var sf signalFixed
 		d.fixed(&sf)
 		s := c.byName[name]
@@ -62,7 +63,7 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 		if s == nil {
 			dropped = append(dropped, name)
 		} else {
-			s.outdated = calendar != s.Zone.Fingerprint()
+			s.outdated = learntFrom != s.learntFrom()
 			s.absence = sf.Absence
 			s.absence.Firing = s.absence.Firing && s.Def.AbsentFor == 0
 		}
@@ -97,6 +98,15 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 		return nil, fmt.Errorf("decode state of models: %w", d.err)
 	}
 	return dropped, nil
+}
+
+// learntFrom is equal for equal folds of the same history: the same calendar, and the same windows left out.
+func (s *Signal) learntFrom() string {
+	text := s.Zone.Fingerprint()
+	if f := s.core.forgotten.fingerprint(); f != "" {
+		text += " without " + f
+	}
+	return text
 }
 
 func appendString(b []byte, s string) []byte {

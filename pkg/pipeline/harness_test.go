@@ -29,6 +29,9 @@ type harness struct {
 	history *tsdb.DB
 	herald  *diary
 	in      *Instance
+
+	unlearned *Unlearned
+	notes     *Annotations
 }
 
 // diary is a herald that keeps what it was told, by transition.

@@ -59,6 +59,9 @@ type Options struct {
 	Engine  *promql.Engine
 	Herald  Herald
 
+	Annotations   *Annotations // whose windows nothing is learnt from
+	Unlearned     *Unlearned   // further windows
+	Silenced      Silenced
 	Samples       storage.Queryable // what signals are evaluated on; Live by default
 	Remote        *promql.Remote    // evaluates signals instead of Engine, if not nil
 	Recorder      storage.Appendable
@@ -118,7 +121,7 @@ func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, 
 		recorder: &Recorder{Store: o.Recorder},
 	}
 	in.eval = &Evaluator{Engine: o.Engine, Store: o.Samples, Remote: o.Remote, Intervals: func() promql.Intervals { return in.o.Intervals }}
-	core, err := NewCore(defs)
+	core, err := in.newCore(defs)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +129,17 @@ func Open(ctx context.Context, defs []signal.Definition, o Options) (*Instance, 
 		return nil, err
 	}
 	return in, nil
+}
+
+// newCore builds the signals with what the instance knows beside them.
+func (in *Instance) newCore(defs []signal.Definition) (*Core, error) {
+	core, err := NewCore(defs)
+	if err != nil {
+		return nil, err
+	}
+	core.SetForgotten(in.forgets())
+	core.SetSilenced(in.o.Silenced)
+	return core, nil
 }
 
 // LastTick returns the newest tick, 0 before the first.
@@ -144,6 +158,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 	ctx, span := otel.Tracer("baseliner").Start(ctx, "tick", trace.WithAttributes(attribute.Int64("tick_unix_milliseconds", t)))
 	defer span.End()
 	phase := in.stopwatch()
+	in.keepUp()
 
 	var signals []*Signal
 	for _, s := range in.core.signals {
@@ -187,7 +202,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 func (in *Instance) commit(out *Output, lastTick int64) error {
 	in.collect(out)
 	err := in.o.Ledger.Update(func(tx *bbolt.Tx) error {
-		if err := putClosed(tx, in.closed, in.known); err != nil {
+		if err := putClosed(tx, in.closed, in.known, state.MergeSummary); err != nil {
 			return err
 		}
 		for _, sr := range in.dropped {

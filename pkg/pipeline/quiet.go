@@ -8,12 +8,22 @@ import (
 
 	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/alert/outbox"
+	"github.com/baseliner/baseliner/pkg/series"
 )
 
 // Quiet names the silence or the maintenance window that covers labels at an instant, "" for none: what it covers is not
 // told, and is not to be learnt. It is cheap, and safe for concurrent use.
 func (a *Announcer) Quiet(labels map[string]string, t int64) string {
 	return a.quiet.Load().By(labels, t)
+}
+
+// Silenced is Quiet for the core, which asks for every point. Nearly always nothing is silenced at all.
+func (a *Announcer) Silenced(ls series.Labels, t int64) string {
+	q := a.quiet.Load()
+	if q == nil || len(q.Silences) == 0 && len(q.Maintenance) == 0 {
+		return ""
+	}
+	return q.By(ls.Map(), t)
 }
 
 // OwnQuiet is Quiet without the silences of Alertmanagers, for them.

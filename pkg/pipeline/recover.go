@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -36,6 +37,11 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		return err
 	}
 	for _, d := range damaged {
+		if errors.Is(d, state.ErrOlder) {
+			in.metrics.snapshots.WithLabelValues("older").Inc()
+			in.o.Logger.Info("snapshot was written by an older version; models are folded anew from the summaries", "err", d)
+			continue
+		}
 		in.metrics.snapshots.WithLabelValues("damaged").Inc()
 		in.o.Logger.Error("snapshot is damaged and was put aside", "err", d)
 	}
@@ -44,7 +50,7 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 			in.metrics.snapshots.WithLabelValues("damaged").Inc()
 			in.o.Logger.Error("snapshot cannot be used; models are made anew from history", "err", err)
 			found = false
-			if core, err = NewCore(definitions(core)); err != nil {
+			if core, err = in.newCore(definitions(core)); err != nil {
 				return err
 			}
 			in.core = core
@@ -55,7 +61,7 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		// Two hours of recording give the recent course back; what is older is in the summaries.
 		at = max(lastTick-2*hourMillis, 0)
 	}
-	refolded, err := in.refold(core)
+	refolded, err := in.refold(core, at)
 	if err != nil {
 		return err
 	}
@@ -107,12 +113,13 @@ func changedSince(tx *bbolt.Tx, core *Core, changed map[string]bool) error {
 }
 
 // refold adds the series of the ledger that the core does not know, and makes their models from their summaries; and
-// those of signals whose calendar is another now.
-func (in *Instance) refold(core *Core) (n int, err error) {
+// those of signals that are outdated, up to the hour of at, the last tick they have seen.
+func (in *Instance) refold(core *Core, at int64) (n int, err error) {
 	byIdentity := map[string]*Signal{}
 	for _, s := range core.signals {
 		byIdentity[s.identity] = s
 	}
+	var jobs []refolding
 	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
 		return state.EachSeries(tx, func(id state.SeriesID, k state.Known, lastSeen int64) error {
 			in.known[id] = true
@@ -121,27 +128,33 @@ func (in *Instance) refold(core *Core) (n int, err error) {
 				return nil
 			}
 			sr := s.find(series.FromMap(k.Labels))
-			if sr != nil && !s.outdated {
-				return nil
+			switch {
+			case sr == nil:
+				jobs = append(jobs, refolding{s, &Series{Labels: series.FromMap(k.Labels), ID: id, lastSeen: lastSeen}, wholeHistory})
+			case s.outdated:
+				jobs = append(jobs, refolding{s, sr, int32(at / hourMillis)})
 			}
-			history, err := state.Summaries(tx, id, 0, 1<<31-1)
-			if err != nil || len(history) == 0 {
-				return err
-			}
-			n++
-			if sr != nil {
-				sr.model.Refold(history)
-				return nil
-			}
-			sr = s.add(series.FromMap(k.Labels))
-			sr.missing = series.Downtime
-			sr.model.Refold(history)
-			sr.remember(history, lastSeen)
 			return nil
 		})
 	})
 	if err != nil {
-		return n, fmt.Errorf("read history: %w", err)
+		return 0, fmt.Errorf("read history: %w", err)
+	}
+	err = relearn(in.o.Ledger, core.forgotten, jobs, func(j refolding, m *baseline.Model, all []baseline.Summary) {
+		if len(all) == 0 {
+			return
+		}
+		n++
+		sr := j.signal.find(j.series.Labels)
+		if sr == nil {
+			sr = j.signal.add(j.series.Labels)
+			sr.missing = series.Downtime
+			sr.remember(all, j.series.lastSeen)
+		}
+		sr.model.Relearn(m)
+	})
+	if err != nil {
+		return n, err
 	}
 	for _, s := range core.signals {
 		s.outdated = false
@@ -221,7 +234,7 @@ func (in *Instance) resolveOrphans() error {
 // Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
 // from the history they have.
 func (in *Instance) Reload(defs []signal.Definition, external map[string]string, intervals promql.Intervals) error {
-	core, err := NewCore(defs)
+	core, err := in.newCore(defs)
 	if err != nil {
 		return err
 	}
@@ -232,7 +245,7 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	if _, err := core.UnmarshalBinary(b); err != nil {
 		return err
 	}
-	if _, err := in.refold(core); err != nil {
+	if _, err := in.refold(core, in.last); err != nil {
 		return err
 	}
 	core.takeVerdicts(in.core)

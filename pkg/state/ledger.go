@@ -137,6 +137,19 @@ func PutSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
 	return b.Put(key, record)
 }
 
+// MergeSummary stores the summary of an hour unless there is one of it that saw more: of two sources of one series, and
+// of an hour that was seen twice, the better one is kept. They never add.
+func MergeSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
+	known, err := Summaries(tx, id, s.Hour, s.Hour+1)
+	if err != nil {
+		return err
+	}
+	if len(known) > 0 && baseline.Better(&known[0], s) == &known[0] {
+		return nil
+	}
+	return PutSummary(tx, id, s)
+}
+
 // Summaries returns the history of a series in [from, to) hours since 1970, oldest first.
 func Summaries(tx *bbolt.Tx, id SeriesID, from, to int32) ([]baseline.Summary, error) {
 	var out []baseline.Summary

@@ -25,6 +25,9 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // ErrNewer says that a newer version of the program wrote the snapshot.
 var ErrNewer = errors.New("snapshot was written by a newer version")
 
+// ErrOlder says that an older version of the program wrote the snapshot, in another layout.
+var ErrOlder = errors.New("snapshot has the layout of an older version")
+
 // SaveSnapshot writes the payload with the tick it belongs to (unix milliseconds) so that a crash at any instant leaves
 // either the old or the new one, and the one before that as a spare.
 func SaveSnapshot(dir string, tick int64, payload []byte) error {
@@ -50,8 +53,8 @@ func SaveSnapshot(dir string, tick int64, payload []byte) error {
 	return syncDir(dir)
 }
 
-// LoadSnapshot returns the newest sound snapshot. A damaged one is put aside as *.corrupt and reported in damaged while
-// the spare takes its place. ok is false when there is none.
+// LoadSnapshot returns the newest sound snapshot. A damaged one is put aside as *.corrupt, one of an older layout as *.old,
+// and reported in damaged while the spare takes its place. ok is false when there is none.
 func LoadSnapshot(dir string) (tick int64, payload []byte, ok bool, damaged []error, err error) {
 	for _, name := range []string{snapshotName, previousName} {
 		path := filepath.Join(dir, name)
@@ -68,8 +71,12 @@ func LoadSnapshot(dir string) (tick int64, payload []byte, ok bool, damaged []er
 			return 0, nil, false, damaged, fmt.Errorf("read %s: %w: start that version, or move the file away to learn from history again", path, err)
 		case err != nil:
 			damaged = append(damaged, fmt.Errorf("read %s: %w", path, err))
-			if err := os.Rename(path, path+".corrupt"); err != nil {
-				return 0, nil, false, damaged, fmt.Errorf("put damaged snapshot aside: %w", err)
+			aside := path + ".corrupt"
+			if errors.Is(err, ErrOlder) {
+				aside = path + ".old"
+			}
+			if err := os.Rename(path, aside); err != nil {
+				return 0, nil, false, damaged, fmt.Errorf("put snapshot aside: %w", err)
 			}
 		default:
 			return tick, payload, true, damaged, nil
@@ -92,7 +99,7 @@ func decodeSnapshot(b []byte) (tick int64, payload []byte, err error) {
 		return 0, nil, fmt.Errorf("%w (%d, this one knows %d)", ErrNewer, version, SnapshotVersion)
 	}
 	if version < SnapshotVersion {
-		return 0, nil, fmt.Errorf("layout %d is older than %d", version, SnapshotVersion)
+		return 0, nil, fmt.Errorf("%w (%d, this one writes %d)", ErrOlder, version, SnapshotVersion)
 	}
 	payload = body[headerBytes:]
 	if n := binary.LittleEndian.Uint64(head[12:]); n != uint64(len(payload)) {

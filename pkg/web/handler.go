@@ -131,11 +131,15 @@ func (h *handler) ownRoutes() {
 	get("anomalies", h.ownAnomalies)
 	get("status", h.ownStatus)
 	h.annotationRoutes(base)
+	h.unlearnRoutes(base)
+	if h.Explainer != nil {
+		get("explain", h.explain)
+	}
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
 		"backfill",
 	} {
-		if path == "annotations" && h.Annotations != nil {
+		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil {
 			continue
 		}
 		h.route(base+path, h.api(h.notYet))

@@ -38,6 +38,8 @@ type Options struct {
 
 	Annotations      Annotations      // nil: 501
 	AnnotationAccess AnnotationAccess // nil: nobody may change them
+	Unlearner        Unlearner        // nil: 501
+	Explainer        Explainer        // nil: 501
 
 	Build        BuildInfo
 	Runtime      func() RuntimeInfo                  // nil: only what the Go runtime tells

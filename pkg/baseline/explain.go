@@ -1,0 +1,25 @@
+package baseline
+
+// Factors are what the limits of an instant are made of: a view's limit is its threshold × its scale × Youth × Schedule.
+type Factors struct {
+	Youth    float64 // at least 1: how much wider the bounds are because the hour of the week was seldom seen
+	Schedule float64 // at least 1: because something comes at this time of the day
+	// Thresholds are calibrated, in scales; Scales are in the unit of the value. Both are 0 while they are not known.
+	Thresholds, Scales [viewCount]float64
+}
+
+// Factors states them for the instant t (unix milliseconds).
+func (m *Model) Factors(t int64) (f Factors) {
+	e := m.Expect(t)
+	f.Youth, f.Schedule = 1, e.widen
+	if !e.Known {
+		return f
+	}
+	frame, frac := m.frameAt(t)
+	f.Youth = frame.young
+	for v := range viewCount {
+		f.Thresholds[v] = float64(m.Slow.Limits[v])
+		f.Scales[v] = lerp(float64(frame.a.scale[v]), float64(frame.b.scale[v]), frac)
+	}
+	return f
+}
