@@ -47,7 +47,7 @@ func crewTick(c *Core, k int, by float64) Output {
 // TestBeyondTheBudget: a storm pages as far as a team's budget goes, the rest is told without paging, to the end; other
 // teams have their own.
 func TestBeyondTheBudget(t *testing.T) {
-	c := crew(t, 4)
+	c := crew(t, 8)
 	begun, quiet, ended := map[string]int{}, map[string]int{}, map[string]int{}
 	for k := range 14*288 + 8 {
 		by := 0.0
@@ -79,7 +79,7 @@ func TestBeyondTheBudget(t *testing.T) {
 			}
 		}
 	}
-	// A week's budget of four, of which an hour may spend half: two page.
+	// Of a week's budget of eight 4.8 are saved up, of which an hour may spend half: two page.
 	for team, series := range map[string]int{"shop": 12, "": 6} {
 		if begun[team] < series || ended[team] != begun[team] {
 			t.Errorf("team %q: %d alerts of %d series, %d ended", team, begun[team], series, ended[team])
@@ -93,7 +93,7 @@ func TestBeyondTheBudget(t *testing.T) {
 // TestBudgetsSurvive: a core that was stored and read in the middle of a storm goes on bit by bit, and one that was stored
 // before there were budgets is read.
 func TestBudgetsSurvive(t *testing.T) {
-	whole, halves := crew(t, 4), crew(t, 4)
+	whole, halves := crew(t, 8), crew(t, 8)
 	for k := range 6 * 288 {
 		by := 0.0
 		if k%(2*288) > 2*288-20 {
@@ -106,7 +106,7 @@ func TestBudgetsSurvive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			halves = crew(t, 4)
+			halves = crew(t, 8)
 			if dropped, err := halves.UnmarshalBinary(b); err != nil || len(dropped) > 0 {
 				t.Fatal(dropped, err)
 			}
@@ -125,11 +125,11 @@ func TestBudgetsSurvive(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := a[:len(a)-len(budgets)]
-	if _, err := crew(t, 4).UnmarshalBinary(old); err != nil {
+	if _, err := crew(t, 8).UnmarshalBinary(old); err != nil {
 		t.Errorf("a snapshot without budgets: %v", err)
 	}
 	for cut := len(old) + 1; cut < len(a); cut += 97 {
-		if _, err := crew(t, 4).UnmarshalBinary(a[:cut]); err == nil {
+		if _, err := crew(t, 8).UnmarshalBinary(a[:cut]); err == nil {
 			t.Fatalf("a snapshot cut at %d of %d is read", cut, len(a))
 		}
 	}
