@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -162,5 +164,41 @@ func TestBudgetOfBacktest(t *testing.T) {
 	}
 	if rows != same {
 		t.Errorf("%d anomalous rows at 1/w, %d at 20/w: the column is not the budget's", rows, same)
+	}
+}
+
+// TestFigures: what is published of a signal is what was counted, and nothing before anything was.
+func TestFigures(t *testing.T) {
+	c := crew(t, 8)
+	in := &Instance{core: c, metrics: newMetrics(nil)}
+	if f := in.Status()[0].Figures; !math.IsNaN(f.Coverage) || !math.IsNaN(f.EpisodesPerWeek) || f.Budget != 100 {
+		t.Errorf("figures of nothing: %+v", f)
+	}
+	told := 0
+	for k := range 7 * 288 {
+		by := 0.0
+		if k > 5*288 && k%200 == 0 {
+			by = 4
+		}
+		out := crewTick(c, k, by)
+		for _, o := range out.Events {
+			if o.Event.Kind == detect.Begin && o.Signal == c.signals[0] {
+				told++
+			}
+		}
+		in.publish(out.T)
+	}
+	f := in.Status()[0].Figures
+	if told == 0 || !(f.Coverage > 0.9 && f.Coverage < 1) || !(f.Low <= f.Coverage && f.Coverage <= f.High) {
+		t.Errorf("%d told, figures %+v", told, f)
+	}
+	if perWeek := float64(told) / 5 * 7; math.Abs(f.EpisodesPerWeek-perWeek) > 0.1*perWeek { // of seven days two were learning
+		t.Errorf("%v episodes a week, want about %v", f.EpisodesPerWeek, perWeek)
+	}
+	if got := testutil.ToFloat64(in.metrics.coverage.WithLabelValues("a")); got != f.Coverage {
+		t.Errorf("metric says %v, status %v", got, f.Coverage)
+	}
+	if got := testutil.ToFloat64(in.metrics.left.WithLabelValues("shop")); got != c.teams[0].budget.Left {
+		t.Errorf("metric says %v are left", got)
 	}
 }
