@@ -29,6 +29,8 @@ const (
 	priorAlarms    = 2.0
 	priorSlope     = 2.0 // how fast rates fall with the exponent, in nats a unit, as far as nothing was seen: a heavy tail's
 	dayShare       = 3.0
+	savedWeeks     = 0.6
+	leastSaved     = 2.0
 	leastFollowed  = 0.25 // alarms for each counted episode: how far the correction goes
 	mostFollowed   = 4.0
 
@@ -90,8 +92,9 @@ func (b *Budget) Turn(t int64, series int) {
 	b.Level = b.solve()
 }
 
-// most is how many alarms may be saved up: a week's.
-func (b *Budget) most() float64 { return max(1, b.PerWeek) }
+// most is how many alarms may be saved up: with what comes in meanwhile, no week pages more than 1.6 times its budget.
+// Small budgets need two, or chance alone would keep a third of their alarms from paging.
+func (b *Budget) most() float64 { return max(leastSaved, savedWeeks*b.PerWeek) }
 
 // See notes that a point was judged.
 func (b *Budget) See() { b.Judged = true }

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -47,7 +49,7 @@ func crewTick(c *Core, k int, by float64) Output {
 // TestBeyondTheBudget: a storm pages as far as a team's budget goes, the rest is told without paging, to the end; other
 // teams have their own.
 func TestBeyondTheBudget(t *testing.T) {
-	c := crew(t, 4)
+	c := crew(t, 8)
 	begun, quiet, ended := map[string]int{}, map[string]int{}, map[string]int{}
 	for k := range 14*288 + 8 {
 		by := 0.0
@@ -79,7 +81,7 @@ func TestBeyondTheBudget(t *testing.T) {
 			}
 		}
 	}
-	// A week's budget of four, of which an hour may spend half: two page.
+	// Of a week's budget of eight 4.8 are saved up, of which an hour may spend half: two page.
 	for team, series := range map[string]int{"shop": 12, "": 6} {
 		if begun[team] < series || ended[team] != begun[team] {
 			t.Errorf("team %q: %d alerts of %d series, %d ended", team, begun[team], series, ended[team])
@@ -93,7 +95,7 @@ func TestBeyondTheBudget(t *testing.T) {
 // TestBudgetsSurvive: a core that was stored and read in the middle of a storm goes on bit by bit, and one that was stored
 // before there were budgets is read.
 func TestBudgetsSurvive(t *testing.T) {
-	whole, halves := crew(t, 4), crew(t, 4)
+	whole, halves := crew(t, 8), crew(t, 8)
 	for k := range 6 * 288 {
 		by := 0.0
 		if k%(2*288) > 2*288-20 {
@@ -106,7 +108,7 @@ func TestBudgetsSurvive(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			halves = crew(t, 4)
+			halves = crew(t, 8)
 			if dropped, err := halves.UnmarshalBinary(b); err != nil || len(dropped) > 0 {
 				t.Fatal(dropped, err)
 			}
@@ -125,11 +127,11 @@ func TestBudgetsSurvive(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := a[:len(a)-len(budgets)]
-	if _, err := crew(t, 4).UnmarshalBinary(old); err != nil {
+	if _, err := crew(t, 8).UnmarshalBinary(old); err != nil {
 		t.Errorf("a snapshot without budgets: %v", err)
 	}
 	for cut := len(old) + 1; cut < len(a); cut += 97 {
-		if _, err := crew(t, 4).UnmarshalBinary(a[:cut]); err == nil {
+		if _, err := crew(t, 8).UnmarshalBinary(a[:cut]); err == nil {
 			t.Fatalf("a snapshot cut at %d of %d is read", cut, len(a))
 		}
 	}
@@ -162,5 +164,41 @@ func TestBudgetOfBacktest(t *testing.T) {
 	}
 	if rows != same {
 		t.Errorf("%d anomalous rows at 1/w, %d at 20/w: the column is not the budget's", rows, same)
+	}
+}
+
+// TestFigures: what is published of a signal is what was counted, and nothing before anything was.
+func TestFigures(t *testing.T) {
+	c := crew(t, 8)
+	in := &Instance{core: c, metrics: newMetrics(nil)}
+	if f := in.Status()[0].Figures; !math.IsNaN(f.Coverage) || !math.IsNaN(f.EpisodesPerWeek) || f.Budget != 100 {
+		t.Errorf("figures of nothing: %+v", f)
+	}
+	told := 0
+	for k := range 7 * 288 {
+		by := 0.0
+		if k > 5*288 && k%200 == 0 {
+			by = 4
+		}
+		out := crewTick(c, k, by)
+		for _, o := range out.Events {
+			if o.Event.Kind == detect.Begin && o.Signal == c.signals[0] {
+				told++
+			}
+		}
+		in.publish(out.T)
+	}
+	f := in.Status()[0].Figures
+	if told == 0 || !(f.Coverage > 0.9 && f.Coverage < 1) || !(f.Low <= f.Coverage && f.Coverage <= f.High) {
+		t.Errorf("%d told, figures %+v", told, f)
+	}
+	if perWeek := float64(told) / 5 * 7; math.Abs(f.EpisodesPerWeek-perWeek) > 0.1*perWeek { // of seven days two were learning
+		t.Errorf("%v episodes a week, want about %v", f.EpisodesPerWeek, perWeek)
+	}
+	if got := testutil.ToFloat64(in.metrics.coverage.WithLabelValues("a")); got != f.Coverage {
+		t.Errorf("metric says %v, status %v", got, f.Coverage)
+	}
+	if got := testutil.ToFloat64(in.metrics.left.WithLabelValues("shop")); got != c.teams[0].budget.Left {
+		t.Errorf("metric says %v are left", got)
 	}
 }
