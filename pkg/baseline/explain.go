@@ -1,6 +1,7 @@
 package baseline
 
-// Factors are what the limits of an instant are made of: a view's limit is its threshold × its scale × Youth × Schedule.
+// Factors are what the limits of an instant are made of: a view's limit is its threshold × its scale × Schedule, and ×
+// Youth in the views that depend on the hour, up to LongMean. What is lent is doubted on top.
 type Factors struct {
 	Youth    float64 // at least 1: how much wider the bounds are because the hour of the week was seldom seen
 	Schedule float64 // at least 1: because something comes at this time of the day

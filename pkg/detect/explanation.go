@@ -49,7 +49,8 @@ type Explanation struct {
 	Notes       []string `json:"notes,omitempty"`
 }
 
-// ViewGate is one of the baseline's views of the point. Limit is Threshold × Scale × Youth × Schedule.
+// ViewGate is one of the baseline's views of the point. Limit is Threshold × Scale × Youth × the schedule's factor, and
+// wider where a shape is lent.
 type ViewGate struct {
 	View      string  `json:"view"`
 	Seen      float64 `json:"seen"`  // in the unit of the value; of flat_line in nats
@@ -58,6 +59,7 @@ type ViewGate struct {
 	Margin    float64 `json:"margin"` // |seen| − limit: positive outside
 	Threshold float64 `json:"threshold"`
 	Scale     float64 `json:"scale"`
+	Youth     float64 `json:"youth_factor"` // 1 in views that do not depend on the hour
 }
 
 // RuleFacts is a Rule in JSON.
@@ -206,7 +208,7 @@ func (r *Rule) Ask(after State, in Input) []Asked {
 		lasted = float64(in.T-after.StartsAt) / 1000
 	}
 	forGate := number(GateFor, lasted, r.For.Seconds())
-	forGate.Passed = forGate.Passed && after.Phase == Firing
+	forGate.Passed = forGate.Passed && after.Phase != Inactive
 	sure := Asked{Gate: GateSure, Passed: judged && (after.Sure || after.Phase == Firing)}
 	return append(out, relative, forGate, sure)
 }

@@ -166,9 +166,13 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 				continue
 			}
 		}
+		youth := 1.0
+		if view <= baseline.LongMean {
+			youth = factors.Youth
+		}
 		e.Views = append(e.Views, detect.ViewGate{
 			View: name, Seen: g.Seen, Limit: g.Limit, Score: g.Score(), Margin: math.Abs(g.Seen) - g.Limit,
-			Threshold: factors.Thresholds[view], Scale: factors.Scales[view],
+			Threshold: factors.Thresholds[view], Scale: factors.Scales[view], Youth: youth,
 		})
 	}
 	hour := p.T / hourMillis * hourMillis

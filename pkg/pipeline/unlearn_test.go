@@ -33,7 +33,7 @@ func (p *plant) folds(windows map[string][]Window) (all []any) {
 	p.t.Helper()
 	for _, s := range p.in.core.signals {
 		for _, sr := range s.series {
-			m := baseline.New(s.Zone, s.Def.Interval)
+			m := sr.model.Twin() // with what was lent to it
 			err := p.ledger.View(func(tx *bbolt.Tx) error {
 				history, err := state.Summaries(tx, sr.ID, 0, 1<<31-1)
 				history = slices.DeleteFunc(history, func(h baseline.Summary) bool {
