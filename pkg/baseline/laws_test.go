@@ -257,3 +257,31 @@ func FuzzDecodeSummary(f *testing.F) {
 		}
 	})
 }
+
+func TestADeployOpensAFreshLevel(t *testing.T) {
+	const deploy = 21 * 288 // rows
+	after := func(told bool) (flagged int, off float64) {
+		m := New(utc{}, 5*time.Minute)
+		for i := range int64(deploy + 8*12) {
+			value := noisyDay1(i)
+			if i >= deploy {
+				value += 15
+			}
+			if told && i == deploy {
+				m.FreshLevel()
+			}
+			v, _, _ := m.Step(series.Point{T: monday + i*300_000, Value: value})
+			if i >= deploy+4*12 && math.Abs(v.Score) >= 1 {
+				flagged++
+			}
+		}
+		i := int64(deploy + 8*12)
+		return flagged, math.Abs(noisyDay1(i) + 15 - m.Expect(monday+i*300_000).Center)
+	}
+	told, near := after(true)
+	untold, far := after(false)
+	t.Logf("from the fourth hour on %d rows flagged and %.1f off where it was told, %d and %.1f where not", told, near, untold, far)
+	if told > 2 || near > 4 || untold < 20 || far < 8 {
+		t.Error("want the new level at once where a deploy was told, and only there")
+	}
+}

@@ -7,7 +7,10 @@ const (
 	confirmHours = 24
 	// returnHours is how long a level that was left is remembered: coming back to it is no news.
 	returnHours = 7 * hoursOfDay
-	freshHours  = 3 // a level taken anew learns as one that saw so many hours
+	// A level that was moved learns on as one that saw so many hours, one that was opened as one that saw none; until so
+	// many were seen, whatever is seen is believed.
+	movedHours = 3
+	freshUntil = 8
 	// A shape grows with its level when that explains so much of what a plain shift leaves unexplained.
 	growExplains = 0.5
 	growMost     = 8.0 // times, up or down
@@ -80,7 +83,7 @@ func (c *Shift) fit() (by, grow float64) {
 
 func (m *Slow) moveLevel(by, grow float64) {
 	m.Level += by
-	m.freshLevel()
+	m.freshLevel(movedHours)
 	if grow == 1 {
 		return
 	}
@@ -93,4 +96,4 @@ func (m *Slow) moveLevel(by, grow float64) {
 }
 
 // freshLevel lets the level be learnt within hours.
-func (m *Slow) freshLevel() { m.LevelHours = min(m.LevelHours, freshHours) }
+func (m *Slow) freshLevel(seen uint32) { m.LevelHours = min(m.LevelHours, seen) }

@@ -146,7 +146,7 @@ func (m *Slow) learnFirstDay(h *hour) {
 
 func (m *Slow) learn(h *hour) {
 	if h.Flags&FreshLevel != 0 {
-		m.freshLevel()
+		m.freshLevel(0)
 	}
 	residual, mean := m.residuals(h)
 	moved := m.Shift.settle(m, h, mean)
@@ -166,7 +166,11 @@ func (m *Slow) learn(h *hour) {
 	if !isNaN32(h.Abs) && !moved {
 		row = max(float64(h.Abs), math.Abs(mean))
 	}
-	level := speed * gain(levelHalfLife, float64(m.LevelHours)) * clip(mean, limit)
+	level := speed * clip(mean, limit)
+	if m.LevelHours < freshUntil {
+		level = mean // nothing speaks against it yet
+	}
+	level *= gain(levelHalfLife, float64(m.LevelHours))
 	m.Level += level
 	m.LevelHours++
 	day := 0.0

@@ -25,6 +25,7 @@ type Core struct {
 	teams   []*team // in the order of their first signals
 
 	silenced  Silenced
+	marks     func() *Marks // what was deployed when; nil knows of nothing
 	forgotten *Forgotten
 	covered   []forgotten // windows of coveredOf at coveredAt
 	coveredOf *Forgotten
@@ -247,6 +248,7 @@ func sane(v float64) bool { return math.Abs(v) <= 1e30 }
 
 func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	s.close(sr, p.T, out)
+	s.deploy(sr, p.T)
 	if p.Missing == series.Observed {
 		s.withhold(sr, p.T)
 	}

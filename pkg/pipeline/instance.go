@@ -139,6 +139,9 @@ func (in *Instance) newCore(defs []signal.Definition) (*Core, error) {
 	}
 	core.SetForgotten(in.forgets())
 	core.SetSilenced(in.o.Silenced)
+	if in.o.Annotations != nil {
+		core.marks = in.o.Annotations.Marks
+	}
 	return core, nil
 }
 

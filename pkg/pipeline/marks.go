@@ -135,6 +135,15 @@ func (m *Marks) Windows(label Label) (out []Window) {
 	return out
 }
 
+// deployed tells whether anything was in [from, to).
+func (m *Marks) deployed(from, to int64) bool {
+	if m == nil {
+		return false
+	}
+	first, _ := slices.BinarySearchFunc(m.deploys, from, func(a state.Annotation, t int64) int { return cmp.Compare(a.Start, t) })
+	return first < len(m.deploys) && m.deploys[first].Start < to
+}
+
 // Deploys returns when, in [from, to), something was deployed that is about a series, ascending.
 func (m *Marks) Deploys(from, to int64, label Label) (at []int64) {
 	if m == nil {

@@ -1,0 +1,13 @@
+package pipeline
+
+// deploy opens a fresh level for a series about which something was deployed since the tick before t: where it settles is
+// learnt within hours, not days.
+func (s *Signal) deploy(sr *Series, t int64) {
+	if s.core.marks == nil {
+		return
+	}
+	marks, since := s.core.marks(), t-s.Def.Interval.Milliseconds()
+	if marks.deployed(since, t) && len(marks.Deploys(since, t, s.Label(sr))) > 0 {
+		sr.model.FreshLevel()
+	}
+}
