@@ -69,6 +69,19 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: status, Status: fmt.Sprint(status), Body: io.NopCloser(strings.NewReader("")), Header: http.Header{}}, nil
 }
 
+// say changes what is answered.
+func (f *fake) say(answer func(models.PostableAlerts) int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answer = answer
+}
+
+func (f *fake) latest(pod string) *models.PostableAlert {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last[pod]
+}
+
 func (f *fake) heard() (all []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -81,7 +94,20 @@ func (f *fake) heard() (all []string) {
 // stage is a fan-out to fakes.
 type stage struct {
 	*Fanout
-	over, lost []string
+	mu                 sync.Mutex
+	wereOver, wereLost []string
+}
+
+func (s *stage) over() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wereOver)
+}
+
+func (s *stage) lost() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.wereLost)
 }
 
 func begin(t *testing.T, rules string, fakes ...*fake) *stage {
@@ -90,11 +116,17 @@ func begin(t *testing.T, rules string, fakes ...*fake) *stage {
 	s.Fanout = New(Options{
 		Agent: "baseliner/test",
 		Over: func(es []alert.Episode) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
 			for _, e := range es {
-				s.over = append(s.over, e.Labels["pod"])
+				s.wereOver = append(s.wereOver, e.Labels["pod"])
 			}
 		},
-		Lost: func(e alert.Episode, _ string) { s.lost = append(s.lost, e.Labels["pod"]) },
+		Lost: func(e alert.Episode, _ string) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.wereLost = append(s.wereLost, e.Labels["pod"])
+		},
 	})
 	var rs []*relabel.Config
 	if err := yaml.UnmarshalStrict([]byte(rules), &rs); err != nil {
@@ -160,7 +192,7 @@ func TestEveryPeerIsToldAtOnceAndEveryMinute(t *testing.T) {
 		if n := len(a.heard()); n < 6 || n > 7 {
 			t.Errorf("told %d times in five minutes", n)
 		}
-		x := a.last["x"]
+		x := a.latest("x")
 		if ahead := time.Until(time.Time(x.EndsAt)); ahead < 3*Resend || ahead > 4*Resend {
 			t.Errorf("the end is announced %s ahead", ahead)
 		}
@@ -175,13 +207,13 @@ func TestEveryPeerIsToldAtOnceAndEveryMinute(t *testing.T) {
 			t.Errorf("told %q", got)
 		}
 		pass(14 * time.Minute)
-		want(t, "over", s.over)
+		want(t, "over", s.over())
 		pass(2 * time.Minute)
-		want(t, "over", s.over, "x")
+		want(t, "over", s.over(), "x")
 		if n := len(a.heard()) - told; n < 14 || n > 16 {
 			t.Errorf("the end was told %d times", n)
 		}
-		if x := a.last["x"]; !time.Time(x.EndsAt).Equal(ended) || !time.Time(x.StartsAt).Equal(began) || x.Annotations["summary"] != "s" {
+		if x := a.latest("x"); !time.Time(x.EndsAt).Equal(ended) || !time.Time(x.StartsAt).Equal(began) || x.Annotations["summary"] != "s" {
 			t.Errorf("%+v", x)
 		}
 		told = len(a.heard())
@@ -195,7 +227,7 @@ func TestEveryPeerIsToldAtOnceAndEveryMinute(t *testing.T) {
 func TestADeadPeerHoldsUpNobodyAndCatchesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a, dead := newFake(), newFake()
-		dead.answer = func(models.PostableAlerts) int { return 0 }
+		dead.say(func(models.PostableAlerts) int { return 0 })
 		s := begin(t, "", a, dead)
 		s.Put([]alert.Episode{episode("x", time.Now())})
 		s.Put([]alert.Episode{episode("y", time.Now())})
@@ -203,7 +235,7 @@ func TestADeadPeerHoldsUpNobodyAndCatchesUp(t *testing.T) {
 		if len(a.heard()) < 10 || len(dead.heard()) != 0 {
 			t.Errorf("told %q and %q", a.heard(), dead.heard())
 		}
-		dead.answer = func(models.PostableAlerts) int { return 200 }
+		dead.say(func(models.PostableAlerts) int { return 200 })
 		pass(time.Minute + time.Second)
 		if got := dead.heard(); len(got) == 0 || len(strings.Fields(got[0])) != 2 {
 			t.Errorf("told %q", got)
@@ -215,23 +247,23 @@ func TestADeadPeerHoldsUpNobodyAndCatchesUp(t *testing.T) {
 func TestAnEndThatNobodyHeardIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newFake()
-		a.answer = func(models.PostableAlerts) int { return 503 }
+		a.say(func(models.PostableAlerts) int { return 503 })
 		s := begin(t, "", a)
 		began := time.Now()
 		s.Put([]alert.Episode{episode("x", began)})
 		pass(time.Minute)
 		s.Put([]alert.Episode{episode("-x", began)})
 		pass(24 * time.Hour)
-		want(t, "over", s.over)
-		a.answer = func(models.PostableAlerts) int { return 200 }
+		want(t, "over", s.over())
+		a.say(func(models.PostableAlerts) int { return 200 })
 		pass(2 * time.Minute)
 		want(t, "heard", a.heard(), "-x")
-		want(t, "over", s.over, "x")
+		want(t, "over", s.over(), "x")
 
-		a.answer = func(models.PostableAlerts) int { return 503 }
+		a.say(func(models.PostableAlerts) int { return 503 })
 		s.Put([]alert.Episode{episode("-y", began)})
 		pass(73 * time.Hour)
-		want(t, "lost", s.lost, "y")
+		want(t, "lost", s.lost(), "y")
 	})
 }
 
@@ -239,12 +271,12 @@ func TestARefusedBatchIsHalved(t *testing.T) {
 	for _, status := range []int{400, 422, 413} {
 		synctest.Test(t, func(t *testing.T) {
 			a := newFake()
-			a.answer = func(as models.PostableAlerts) int {
+			a.say(func(as models.PostableAlerts) int {
 				if slices.ContainsFunc(as, func(p *models.PostableAlert) bool { return p.Labels["pod"] == "bad" }) {
 					return status
 				}
 				return 200
-			}
+			})
 			s := begin(t, "", a)
 			var es []alert.Episode
 			for i := range 600 {
@@ -266,9 +298,9 @@ func TestARefusedBatchIsHalved(t *testing.T) {
 			if len(told) != 599 {
 				t.Errorf("%d of 599 were told", len(told))
 			}
-			want(t, "lost after one refusal", s.lost)
+			want(t, "lost after one refusal", s.lost())
 			pass(2 * time.Minute)
-			want(t, "lost", s.lost, "bad")
+			want(t, "lost", s.lost(), "bad")
 		})
 	}
 }
@@ -280,8 +312,8 @@ func TestReplicaLabelsAreDropped(t *testing.T) {
 		s.Put([]alert.Episode{episode("x", time.Now()), episode("hidden", time.Now())})
 		pass(time.Second)
 		want(t, "heard", a.heard(), "x")
-		if _, ok := a.last["x"].Labels["replica"]; ok {
-			t.Errorf("%v", a.last["x"].Labels)
+		if _, ok := a.latest("x").Labels["replica"]; ok {
+			t.Errorf("%v", a.latest("x").Labels)
 		}
 	})
 }

@@ -88,8 +88,8 @@ func TestTheDiskFailsAtEveryWrite(t *testing.T) {
 			t.Run(how+" at write "+string(rune('0'+breaks)), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					f := faultyStore(t)
-					status := 200
-					d := &desk{answer: always(&status)}
+					status := saying(200)
+					d := &desk{answer: always(status)}
 					b := prepared(f.db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 					pass(time.Second)
 					for i, n := range story {
@@ -137,8 +137,8 @@ func TestTheDiskFailsAtEveryWrite(t *testing.T) {
 func TestFromMemoryWhileTheReceiverIsDownToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := faultyStore(t)
-		status := 500
-		d := &desk{answer: always(&status)}
+		status := saying(500)
+		d := &desk{answer: always(status)}
 		b := prepared(f.db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		b.tell(t, told("r", "g", "a"))
 		pass(time.Second)
@@ -156,7 +156,7 @@ func TestFromMemoryWhileTheReceiverIsDownToo(t *testing.T) {
 		}
 		pass(time.Second)
 		b.stop() // and what is on disk now is all there is
-		status = 200
+		status.Store(200)
 		prepared(f.db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		pass(6 * time.Minute)
 		got := d.accepted()
@@ -177,8 +177,8 @@ func TestTheReserveIsReleasedAndTakenAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := faultyStore(t)
 		r := &Reserve{Path: filepath.Join(t.TempDir(), "reserve")}
-		status := 200
-		d := &desk{answer: always(&status)}
+		status := saying(200)
+		d := &desk{answer: always(status)}
 		b := &bench{db: f.db}
 		b.Deliverer = NewDeliverer(Options{DB: f.db, Reserve: r})
 		b.SetEndpoints([]Endpoint{d.endpoint("r/0")}, Limits{})

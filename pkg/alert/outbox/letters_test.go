@@ -3,6 +3,7 @@ package outbox
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,16 +27,16 @@ func keep(t *testing.T, db *bbolt.DB, n *alert.Notification) {
 }
 
 // refusing is a bench whose receiver has refused one notification about a and b for good.
-func refusing(t *testing.T) (*bench, *desk, *int) {
+func refusing(t *testing.T) (*bench, *desk, *atomic.Int64) {
 	t.Helper()
-	status := 400
-	d := &desk{answer: always(&status)}
+	status := saying(400)
+	d := &desk{answer: always(status)}
 	b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 	keep(t, b.db, told("r", "g", "a", "b"))
 	b.tell(t, told("r", "g", "a", "b"))
 	pass(time.Hour)
 	want(t, "dead letters", letters(t, b.db), "a b")
-	return b, d, &status
+	return b, d, status
 }
 
 func only(t *testing.T, b *bench) DeadLetter {
@@ -54,7 +55,7 @@ func TestReplaySendsTheSameUnderTheSameID(t *testing.T) {
 		if l.Attempts != 4 || l.LastStatus != 400 || l.FirstTry == 0 || l.Why == "" || b.Dead()["r/0"] != 1 {
 			t.Errorf("%+v", l)
 		}
-		*status = 200
+		status.Store(200)
 		if err := b.ReplayLetter(l.ID, false); err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +86,7 @@ func TestReplayOfWhatIsOverSendsTheStateOfNow(t *testing.T) {
 			}
 			return tx.Bucket(bucketEpisodes).Delete([]byte(a.Key()))
 		})
-		*status = 200
+		status.Store(200)
 		id := only(t, b).ID
 		if err := b.ReplayLetter(id, false); !errors.Is(err, ErrSuperseded) {
 			t.Fatalf("replayed: %v", err)
@@ -103,7 +104,7 @@ func TestReplayOfWhatIsOverSendsTheStateOfNow(t *testing.T) {
 func TestReplayOfWhatTheReceiverHasHeardSince(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, d, status := refusing(t)
-		*status = 200
+		status.Store(200)
 		b.tell(t, told("r", "g", "a", "b", "c"))
 		pass(time.Second)
 		want(t, "accepted", d.accepted(), "a b c")
@@ -115,12 +116,12 @@ func TestReplayOfWhatTheReceiverHasHeardSince(t *testing.T) {
 
 func TestReplayOfAnEndIsNeverOutdated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 400
-		d := &desk{answer: always(&status)}
+		status := saying(400)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		b.tell(t, told("r", "g", "-a"))
 		pass(time.Hour)
-		status = 200
+		status.Store(200)
 		if err := b.ReplayLetter(only(t, b).ID, false); err != nil {
 			t.Fatal(err)
 		}
@@ -149,8 +150,8 @@ func TestDropAndReplayWithoutAnEndpoint(t *testing.T) {
 
 func TestDeadLettersAreForgottenForAgeAndSpace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 400
-		d := &desk{answer: always(&status)}
+		status := saying(400)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{DeadMaxAge: 24 * time.Hour}).run(t)
 		b.tell(t, told("r", "g", "old"))
 		pass(23 * time.Hour)
@@ -191,8 +192,8 @@ func TestDeliveriesOfAnOlderVersionAreTakenOver(t *testing.T) {
 			}{"r/0", "g", []byte("old"), time.Now().UnixMilli()}
 			return put(tx.Bucket(bucketDeliveries), []byte{0, 0, 0, 0, 0, 0, 0, 1}, &old)
 		})
-		status := 200
-		d := &desk{answer: always(&status)}
+		status := saying(200)
+		d := &desk{answer: always(status)}
 		b := prepared(db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		pass(time.Second)
 		want(t, "accepted", d.accepted(), "old")

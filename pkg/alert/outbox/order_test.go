@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,13 @@ func (d *desk) send(_ context.Context, id string, body []byte) error {
 	return &webhook.Failure{Class: webhook.ClassOther, Status: status, Err: fmt.Errorf("status %d", status)}
 }
 
+// say changes what is answered.
+func (d *desk) say(answer func(body string) int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.answer = answer
+}
+
 func (d *desk) accepted() (bodies []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -74,12 +82,21 @@ func want(t *testing.T, what string, got []string, want ...string) {
 }
 
 // always answers the same until it is changed.
-func always(status *int) func(string) int { return func(string) int { return *status } }
+func always(status *atomic.Int64) func(string) int {
+	return func(string) int { return int(status.Load()) }
+}
+
+// saying is what a receiver says until it is changed.
+func saying(status int) *atomic.Int64 {
+	s := &atomic.Int64{}
+	s.Store(int64(status))
+	return s
+}
 
 func TestWhatWasTriedNeverChangesAndWhatWaitsTakesUpNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 500
-		d := &desk{answer: always(&status)}
+		status := saying(500)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		b.tell(t, told("r", "g", "a"))
 		pass(time.Second)
@@ -90,7 +107,7 @@ func TestWhatWasTriedNeverChangesAndWhatWaitsTakesUpNews(t *testing.T) {
 		if n := len(bodies(t, b.db, Pending)); n != 2 {
 			t.Errorf("%d deliveries wait, want the one that was tried and one behind", n)
 		}
-		status = 200
+		status.Store(200)
 		pass(10 * time.Minute)
 		want(t, "accepted", d.accepted(), "a", "-a b c")
 		for _, p := range d.posts[:len(d.posts)-1] {
@@ -143,7 +160,7 @@ func TestHalvesOutliveARestart(t *testing.T) {
 		b.tell(t, told("r", "g", "a", "b"))
 		pass(time.Second)
 		b.stop()
-		d.answer = func(string) int { return 200 }
+		d.say(func(string) int { return 200 })
 		prepared(db, []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		pass(time.Minute)
 		want(t, "accepted", d.accepted(), "a", "b")
@@ -181,8 +198,8 @@ func TestStatusClasses(t *testing.T) {
 	} {
 		t.Run(fmt.Sprint(c.status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				status := c.status
-				d := &desk{answer: always(&status)}
+				status := saying(c.status)
+				d := &desk{answer: always(status)}
 				b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 				b.tell(t, told("r", "g", "a"))
 				pass(73 * time.Hour)
@@ -192,12 +209,12 @@ func TestStatusClasses(t *testing.T) {
 				}
 			})
 			synctest.Test(t, func(t *testing.T) {
-				status := c.status
-				d := &desk{answer: always(&status)}
+				status := saying(c.status)
+				d := &desk{answer: always(status)}
 				b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 				b.tell(t, told("r", "g", "a"))
 				pass(30 * time.Second)
-				status = 200
+				status.Store(200)
 				pass(6 * time.Minute)
 				if c.retried {
 					want(t, "accepted", d.accepted(), "a")
@@ -211,8 +228,8 @@ func TestStatusClasses(t *testing.T) {
 
 func TestAnEndpointThatIsGoneIsDisabledUntilAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 410
-		d := &desk{answer: always(&status)}
+		status := saying(410)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		b.tell(t, told("r", "g", "a"), told("r", "h", "b"))
 		pass(time.Second)
@@ -226,7 +243,7 @@ func TestAnEndpointThatIsGoneIsDisabledUntilAReload(t *testing.T) {
 		if len(d.posts) != posts || posts > 2 {
 			t.Errorf("%d posts, then %d", posts, len(d.posts))
 		}
-		status = 200
+		status.Store(200)
 		b.SetEndpoints([]Endpoint{d.endpoint("r/0")}, Limits{})
 		b.tell(t, told("r", "g", "d"))
 		pass(time.Second)
@@ -257,8 +274,8 @@ func TestTheEndIsToldWhenTheBeginIsADeadLetter(t *testing.T) {
 // TestAnEndIsNotMergedAwayFromWhoHearsOfBeginsAlone keeps the begin that nobody has heard.
 func TestAnEndIsNotMergedAwayFromWhoHearsOfBeginsAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 500
-		d := &desk{answer: always(&status)}
+		status := saying(500)
+		d := &desk{answer: always(status)}
 		e := d.endpoint("r/0")
 		e.SendResolved = false
 		b := prepared(create(t), []Endpoint{e}, Limits{}).run(t)
@@ -266,7 +283,7 @@ func TestAnEndIsNotMergedAwayFromWhoHearsOfBeginsAlone(t *testing.T) {
 		pass(time.Second)
 		b.tell(t, told("r", "g", "a", "b"))
 		b.tell(t, told("r", "g", "-a", "-b"))
-		status = 200
+		status.Store(200)
 		pass(10 * time.Minute)
 		want(t, "accepted", d.accepted(), "a", "a b")
 	})
@@ -301,8 +318,8 @@ func TestTenThousandGroupsDrainInOrder(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		const groups = 10_000
-		status := 500
-		d := &desk{answer: always(&status)}
+		status := saying(500)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{}).run(t)
 		for i := range groups / 100 {
 			var all []func(*bbolt.Tx) error
@@ -325,7 +342,7 @@ func TestTenThousandGroupsDrainInOrder(t *testing.T) {
 			t.Errorf("%d posts in six hours of failure: the circuit is not open", n)
 		}
 		failed := len(d.posts)
-		status = 200
+		status.Store(200)
 		recovered := time.Now()
 		pass(5 * time.Minute)
 		got, last := d.accepted(), d.last
@@ -353,8 +370,8 @@ func TestTenThousandGroupsDrainInOrder(t *testing.T) {
 
 func TestAnOutboxThatIsFullSpillsIntoTheDeadLetters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		status := 500
-		d := &desk{answer: always(&status)}
+		status := saying(500)
+		d := &desk{answer: always(status)}
 		b := prepared(create(t), []Endpoint{d.endpoint("r/0")}, Limits{MaxBytes: 4000}).run(t)
 		for i := range 20 {
 			b.tell(t, told("r", fmt.Sprint(i), fmt.Sprint(i)))
