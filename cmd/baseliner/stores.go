@@ -88,6 +88,10 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 	if err != nil {
 		return nil, err
 	}
+	// What is recovered is recovered as it was: maintenance is known before the first recorded point is.
+	if err := s.announcer.SetMaintenance(windows(cfg.Alerting.Maintenance)); err != nil {
+		return nil, err
+	}
 	o := pipeline.Options{
 		Remote: remote,
 		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,

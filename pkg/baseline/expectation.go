@@ -95,12 +95,19 @@ func Score(gates *[viewCount]Gate) (score float64) {
 			score = s
 		}
 	}
+	if c := gates[Context].Score(); math.Abs(c) >= 1 && math.Abs(score) >= 1 {
+		score = math.Copysign(score, c)
+	}
 	return score
 }
 
 // Expect states the expectation for the instant t (unix milliseconds). It changes nothing: several may ask at once.
 func (m *Model) Expect(t int64) (e Expectation) {
 	reader := *m // with a cache of its own
+	if m.Ratio != nil {
+		own := *m.Ratio
+		reader.Ratio, reader.frame.ok = &own, false
+	}
 	reader.expect(t, &e)
 	return e
 }

@@ -39,7 +39,11 @@ func (m *Model) learnRatio(h *hour) {
 	total := free*r.crowd(phi, den) + den*den*k.variance
 	hot := k.weeks > 0 && m.Slow.Hours > 2*firstDay && (math.Abs(diff) > hotZ*math.Sqrt(total)+den*k.young || h.Peak >= 1)
 	if h.Flags&FreshLevel != 0 {
-		r.freshLevel()
+		r.LevelDen = min(r.LevelDen, r.PerHour/10)
+	}
+	fresh := r.LevelDen < freshUntil*r.PerHour
+	if fresh {
+		hot, r.Hot, r.Cool = false, 0, 0
 	}
 	moved := r.settle(diff, den, hot)
 	diff -= den * moved
@@ -60,6 +64,9 @@ func (m *Model) learnRatio(h *hour) {
 	if !r.Free {
 		limit += clipCounts
 	}
+	if fresh {
+		limit = math.Inf(1)
+	}
 	typical := k.p + clip(diff, limit)/den // the hour's ratio, unless that is beyond belief
 	r.LevelDen = r.LevelDen*levelKeep + speed*den
 	follow := speed
@@ -67,6 +74,9 @@ func (m *Model) learnRatio(h *hour) {
 		follow *= unseenSpeed // rather the week has a shape
 	}
 	r.Level += follow * den / r.LevelDen * (typical - k.p)
+	if h.Flags&FreshLevel != 0 {
+		r.LevelDen = min(r.LevelDen, r.PerHour/10)
+	}
 	lean(&r.Day[d], &r.DayDen[d], dayKeep, speed*den, typical-r.Level)
 	week, weekDen := typical, float32(r.WeekDen[h.slot].float())
 	if k.weeks == 0 {

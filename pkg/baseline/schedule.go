@@ -26,7 +26,7 @@ func (c *Schedule) peak(slot int) float64 { return fromLogByte(c.Peaks[slot], 1)
 func (c *Schedule) possible(slot int) bool {
 	days := 0
 	for d := 1; d <= 7; d++ {
-		for near := -1; near <= 1; near++ {
+		for near := nearest(d); near <= 1; near++ {
 			if scheduleReach*c.peak(wrap(slot-d*hoursOfDay+near)) > 1 {
 				days++
 				break
@@ -41,7 +41,7 @@ func (c *Schedule) widen(slot int, minute float64) float64 {
 	var most [scheduleDays]float64 // the largest, falling
 	for d := 1; d <= 7; d++ {
 		x := 0.0
-		for near := -1; near <= 1; near++ {
+		for near := nearest(d); near <= 1; near++ {
 			s := wrap(slot - d*hoursOfDay + near)
 			off := minute - float64(near*60) - float64(c.At[s]) // from the peak of that hour
 			if near := (scheduleEnd - max(off, -off)) / (scheduleEnd - scheduleSure); near > 0 {
@@ -55,6 +55,14 @@ func (c *Schedule) widen(slot int, minute float64) float64 {
 		}
 	}
 	return max(1, scheduleReach*most[scheduleDays-1])
+}
+
+// nearest is the first neighbour of an hour so many days ago: of the hour a week ago, the one before is that of today.
+func nearest(days int) int {
+	if days == 7 {
+		return 0
+	}
+	return -1
 }
 
 func wrap(slot int) int { return ((slot % hoursOfWeek) + hoursOfWeek) % hoursOfWeek }

@@ -71,6 +71,9 @@ func (m *Model) fold(s *Summary) bool {
 		return false
 	}
 	f := &m.Slow
+	if s.Flags&FreshLevel != 0 && f.Hours >= firstDay && m.Ratio == nil {
+		f.freshLevel(0)
+	}
 	f.Hours++
 	f.LastHour = s.Hour
 	f.learnGrain(s)
@@ -173,6 +176,9 @@ func (m *Slow) learn(h *hour) {
 	level *= gain(levelHalfLife, float64(m.LevelHours))
 	m.Level += level
 	m.LevelHours++
+	if h.Flags&FreshLevel != 0 { // most of the hour may have been before it
+		m.freshLevel(0)
+	}
 	day := 0.0
 	for i, have := range h.have {
 		if !have {

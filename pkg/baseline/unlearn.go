@@ -13,6 +13,9 @@ func (m *Model) Close(learn bool) (closed Summary, ok bool) {
 	if !ok || m.knows(closed.Hour) {
 		return closed, false
 	}
+	if !learn || closed.Flags&Withheld != 0 { // the next one is to take the level anew
+		m.Open.Flags |= closed.Flags & FreshLevel
+	}
 	if learn {
 		m.Fold(&closed)
 	}

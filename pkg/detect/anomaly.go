@@ -209,7 +209,7 @@ func (r *Rule) holds(s *State, in Input, gate Gate) bool {
 		return false
 	}
 	change := math.Abs(in.Value - in.Expected)
-	return !in.Returning && math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
+	return math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
 		change >= recoverBelow*r.MinAbsolute && change >= recoverBelow*r.MinRelative*math.Abs(in.Expected)
 }
 

@@ -147,7 +147,8 @@ func (e *Explanation) tell(missing series.Missing, score float64) bool {
 	return missing == series.Observed && e.Known && !math.IsNaN(score) && b.Worth(score, e.Excess)
 }
 
-// combine is the score of the view that is furthest beyond its limit. A flat line takes its direction from the context.
+// combine is the score of the view that is furthest beyond its limit. A flat line takes its direction from the context, and
+// so does everything while the first view is outside by itself.
 func combine(views []ViewGate) (score float64) {
 	context := 0.0
 	for i := range views {
@@ -166,6 +167,11 @@ func combine(views []ViewGate) (score float64) {
 		}
 		if math.Abs(s) > math.Abs(score) {
 			score = s
+		}
+	}
+	if len(views) > 0 && views[0].Limit > 0 && math.Abs(score) >= 1 {
+		if c := views[0].Seen / views[0].Limit; math.Abs(c) >= 1 {
+			score = math.Copysign(score, c)
 		}
 	}
 	return score

@@ -40,7 +40,9 @@ func (in *Instance) Explain(ctx context.Context, name, match string, at int64) (
 	in.mu.RLock()
 	s := in.core.byName[name]
 	var all []asked
+	var budget, pooled detect.Budget
 	if s != nil {
+		budget, pooled = s.budget, s.team.budget
 		for _, sr := range s.series {
 			if about(s.Label(sr)) {
 				all = append(all, asked{sr.Labels, sr.ID, int(sr.model.Slow.Hours)})
@@ -63,7 +65,7 @@ func (in *Instance) Explain(ctx context.Context, name, match string, at int64) (
 		core := &Core{silenced: silenced, forgotten: f}
 		// A signal of its own: what is shared with the living one never changes.
 		alone := &Signal{Def: s.Def, Zone: s.Zone, core: core, identity: s.identity, rule: s.rule, byKey: map[string]*Series{}}
-		alone.budget, alone.team = s.budget, &team{name: s.team.name, budget: s.team.budget} // at the exponents of now
+		alone.budget, alone.team = budget, &team{name: s.team.name, budget: pooled} // at the exponents of now
 		r := &rebuild{in: in, core: core, signal: alone, series: alone.add(a.labels), at: at, hoursNow: a.hours}
 		e, err := r.explain(ctx)
 		if err != nil {

@@ -269,7 +269,7 @@ func (c *Core) takeVerdicts(from *Core) {
 		}
 		for _, sr := range s.series {
 			if o := old.byKey[sr.key]; o != nil {
-				sr.stepped, sr.verdict, sr.gate = o.stepped, o.verdict, o.gate
+				sr.stepped, sr.verdict, sr.gate, sr.withheld = o.stepped, o.verdict, o.gate, o.withheld
 			}
 		}
 	}

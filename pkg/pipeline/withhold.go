@@ -77,8 +77,8 @@ func (s *Signal) withhold(sr *Series, t int64) {
 		return
 	}
 	was := sr.withheld
-	if sr.stepped == 0 && sr.model.Recent.N > 0 { // recovered
-		was, _ = s.withheld(sr, sr.model.Recent.LastT)
+	if sr.stepped == 0 && sr.lastSeen > 0 { // recovered
+		was, _ = s.withheld(sr, sr.lastSeen)
 	}
 	why, lasting := s.withheld(sr, t)
 	if lasting {
