@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -254,13 +255,11 @@ func TestReloadOfRoutes(t *testing.T) {
 func TestWebhookTimeout(t *testing.T) {
 	posts := make(chan struct{}, 10)
 	release := make(chan struct{})
-	first := true
+	var calls atomic.Int32
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
-		hang := first
-		first = false
 		posts <- struct{}{}
-		if hang {
+		if calls.Add(1) == 1 {
 			<-release
 		}
 	}))

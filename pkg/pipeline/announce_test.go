@@ -342,6 +342,8 @@ func TestAnnounceToAReceiver(t *testing.T) {
 // pending is what is queued for the grouping.
 func (l *life) pending() []alert.Transition {
 	l.t.Helper()
+	l.a.mu.Lock()
+	defer l.a.mu.Unlock()
 	ts, _, err := l.a.queued()
 	if err != nil {
 		l.t.Fatal(err)
