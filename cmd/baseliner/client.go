@@ -15,6 +15,8 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"github.com/baseliner/baseliner/pkg/state"
+
+	"github.com/prometheus/common/model"
 )
 
 // callTimeout is how long an instance may take: ten thousand series are folded anew in less than a minute.
@@ -94,8 +96,8 @@ func parseInstant(flag, text string, now time.Time) (time.Time, error) {
 		return now, nil
 	}
 	if strings.HasPrefix(text, "-") {
-		if d, err := time.ParseDuration(text); err == nil {
-			return now.Add(d), nil
+		if d, err := model.ParseDuration(text[1:]); err == nil {
+			return now.Add(-time.Duration(d)), nil
 		}
 	}
 	if f, err := strconv.ParseFloat(text, 64); err == nil && f > 0 && f < 1e11 {

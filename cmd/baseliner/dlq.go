@@ -47,6 +47,9 @@ type letters interface {
 func dlq(ctx context.Context, o *dlqOptions, stdout io.Writer) (err error) {
 	var from letters = remoteLetters{ctx, api{o.url}}
 	if o.path != "" {
+		if err := holdsInstance(o.path); err != nil {
+			return err
+		}
 		ledger, err := state.OpenLedger(o.path, state.Options{})
 		if errors.Is(err, state.ErrLocked) {
 			return fmt.Errorf("%w: use --url to ask the instance that runs on %s", err, o.path)

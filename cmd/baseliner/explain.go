@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -77,8 +76,8 @@ func explain(ctx context.Context, o *explainOptions, stdout io.Writer, logger *s
 
 // explainStopped opens the storage of a stopped instance.
 func (o *explainOptions) explainStopped(ctx context.Context, at time.Time, logger *slog.Logger) (all []*detect.Explanation, err error) {
-	if _, err := os.Stat(filepath.Join(o.path, "ledger.db")); err != nil {
-		return nil, fmt.Errorf("--storage.path holds no instance: %w", err)
+	if err := holdsInstance(o.path); err != nil {
+		return nil, err
 	}
 	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
 	if err != nil {

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -117,4 +119,12 @@ func (s *stores) close() error {
 		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// holdsInstance refuses a directory without an instance: a misspelt path must not become one.
+func holdsInstance(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "ledger.db")); err != nil {
+		return fmt.Errorf("--storage.path holds no instance: %w", err)
+	}
+	return nil
 }

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -88,8 +86,8 @@ func (o *unlearnOptions) ask(ctx context.Context, w web.UnlearnedView) (list []w
 
 // write does it in the storage of a stopped instance, which learns of it when it starts.
 func (o *unlearnOptions) write(_ context.Context, w web.UnlearnedView, logger *slog.Logger) (list []web.UnlearnedView, err error) {
-	if _, err := os.Stat(filepath.Join(o.path, "ledger.db")); err != nil {
-		return nil, fmt.Errorf("--storage.path holds no instance: %w", err)
+	if err := holdsInstance(o.path); err != nil {
+		return nil, err
 	}
 	ledger, err := state.OpenLedger(o.path, state.Options{})
 	if errors.Is(err, state.ErrLocked) {

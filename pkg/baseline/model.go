@@ -74,7 +74,7 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	if v.Known {
 		m.judge(&v, &x)
 	}
-	m.Recent.take(p.T, r, p.Value, &x)
+	m.Recent.take(p.T, r, p.Value, limit, &x)
 	m.Open.add(hourOf(p.T), p.T, p.Value, p.Denominator, &v.Expectation, &x)
 	if m.loan.settling() && m.frame.shaped {
 		f, frac := m.frameAt(p.T)
@@ -93,7 +93,7 @@ func (m *Model) judge(v *Verdict, x *views) {
 	}
 	v.Score = Score(&v.Gates)
 	v.Excess = m.Slow.excess(v.Score, &v.Gates)
-	v.Returning = x.back && math.Abs(v.Gates[Context].Score()) < 1
+	v.Returning = math.Abs(v.Gates[Context].Score()) < 1 && (x.back || m.Recent.Back > 0 && averaged(&v.Gates))
 	x.peak = v.Score * v.widen
 	// A line is flat at a value inside the band: the band that is shown ends before it.
 	if v.Score >= 1 && v.Value <= v.Upper {
@@ -103,6 +103,17 @@ func (m *Model) judge(v *Verdict, x *views) {
 		v.Lower = v.Value + m.Slow.floor()
 		v.Upper = max(v.Lower, v.Upper)
 	}
+}
+
+// averaged tells whether an average decides.
+func averaged(gates *[viewCount]Gate) bool {
+	most, which := 0.0, Context
+	for v := range gates {
+		if s := math.Abs(gates[v].Score()); s > most {
+			most, which = s, View(v)
+		}
+	}
+	return which == ShortMean || which == LongMean
 }
 
 // fresh tells whether the recent points are neighbours of one at t.

@@ -28,6 +28,8 @@ const (
 	longHalfLife  = 20.0
 	// What came before a hole of so many steps is no neighbour any more.
 	gapSteps = 5
+	// An excursion is gone from the averages after three half-lives of the longer one.
+	backPoints = 3 * longHalfLife
 	// A value that moves by a scale of s in steps of q repeats itself by chance once in about 2.5 s/q times: that is
 	// √(2π) times the standard deviation, which is 1.25 mean absolute deviations, of a difference's density at zero.
 	repeatOdds = 2.5
@@ -42,6 +44,7 @@ var (
 type Recent struct {
 	Before, Before2 float64 // the last two residuals
 	N               uint32  // points in a row, without a hole
+	Back            uint8   // points for which averages may still be those of an excursion that ended
 	Of              uint8   // 1 while they are residuals, 0 while they are plain values
 	Short, Long     float64 // averages of residuals
 	Run             float64 // evidence of the present run of equal values
@@ -87,7 +90,13 @@ func (c *Recent) look(r, value, limit, quiet float64, s *Slow, of uint8) (x view
 }
 
 // take makes the point the most recent one.
-func (c *Recent) take(t int64, r, value float64, x *views) {
+func (c *Recent) take(t int64, r, value, limit float64, x *views) {
+	switch {
+	case math.Abs(r) > limit:
+		c.Back = backPoints
+	case c.Back > 0:
+		c.Back--
+	}
 	c.Short, c.Long, c.Run = x.at[ShortMean], x.at[LongMean], x.at[Flat]
 	c.Before2, c.Before = c.Before, r
 	c.Last, c.LastT = value, t

@@ -65,8 +65,9 @@ type Input struct {
 	Known           bool // the baseline may be judged by
 	Value, Expected float64
 	Score           float64
-	Tell            bool // beyond what the budgets ask for: worth telling
-	Returning       bool // inside its context again after an excursion
+	Tell            bool    // beyond what the budgets ask for: worth telling
+	Returning       bool    // inside its context again after an excursion
+	Context         float64 // score of the context alone
 }
 
 // Event is a change that others must hear of.
@@ -209,6 +210,9 @@ func (r *Rule) holds(s *State, in Input, gate Gate) bool {
 		return false
 	}
 	change := math.Abs(in.Value - in.Expected)
+	if in.Returning && math.Abs(in.Context) < recoverBelow {
+		return false // what still speaks for it is memory
+	}
 	return math.Abs(in.Score) >= recoverBelow && direction(in.Score) == s.Dir &&
 		change >= recoverBelow*r.MinAbsolute && change >= recoverBelow*r.MinRelative*math.Abs(in.Expected)
 }

@@ -135,9 +135,17 @@ func Decide(e *Explanation) (d Decision, err error) {
 	d.Anomalous = math.Abs(d.Score) >= 1
 	d.Events, d.Gate = rule.Step(&d.After, Input{
 		T: e.At, Missing: missing, Known: e.Known, Value: float64(e.Value), Expected: float64(e.Expected), Score: d.Score, Returning: e.Returning,
-		Tell: e.tell(missing, d.Score),
+		Tell: e.tell(missing, d.Score), Context: e.context(),
 	})
 	return d, nil
+}
+
+// context is the score of the first view alone.
+func (e *Explanation) context() float64 {
+	if len(e.Views) == 0 || !(e.Views[0].Limit > 0) {
+		return 0
+	}
+	return e.Views[0].Seen / e.Views[0].Limit
 }
 
 // tell is what the budgets say of the point.

@@ -55,7 +55,8 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	d, v := &o.Signal.Def, &o.Verdict
 	day := strings.Join(strings.Fields(at)[:2], " ") // Tue 14:00
 	seen := seen(&v.Expectation)
-	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(v.Lower, v.Upper, d.Unit), seen)
+	lower, upper := bandToTell(v, o.Event.Kind == detect.End)
+	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(lower, upper, d.Unit), seen)
 	if !v.Known {
 		normal = v.Reason()
 	}
@@ -74,10 +75,22 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	}
 	if v.Missing == series.Observed {
 		a["observed"] = plain(v.Value)
-		a["score"] = plain(v.Score)
+		if o.Event.Kind != detect.End { // a break back to normal has a score that means nothing to anybody
+			a["score"] = plain(v.Score)
+		}
 	}
-	a["expected"], a["lower"], a["upper"] = plain(v.Center), plain(v.Lower), plain(v.Upper)
+	a["expected"], a["lower"], a["upper"] = plain(v.Center), plain(lower), plain(upper)
 	a["context"] = fmt.Sprintf("%s, %s", at, seen)
+}
+
+// bandToTell is the band to tell people: where the point would have been outside, or what the context alone allows where the
+// recent course leaves nothing of that, or is over.
+func bandToTell(v *baseline.Verdict, over bool) (lower, upper float64) {
+	context := v.Gates[baseline.Context].Limit
+	if (over || !(v.Lower < v.Upper)) && v.Known && !v.Counted && context > 0 {
+		return v.Center - context, v.Center + context
+	}
+	return v.Lower, v.Upper
 }
 
 // identity holds what names the alert: the signal's labels, then the series' own, then ours, which nothing overrides.

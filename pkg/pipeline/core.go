@@ -254,7 +254,7 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	}
 	v, _, _ := sr.model.Step(p)
 	in := detect.Input{
-		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning,
+		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(),
 	}
 	in.Tell = s.worth(sr, in, &v)
 	events, gate := s.rule.Step(&sr.anomaly, in)

@@ -146,7 +146,7 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 	factors := sr.model.Factors(p.T)
 	s.stepSeries(sr, p, &Output{})
 	v := &sr.verdict
-	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning}
+	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score()}
 	exponent := max(s.budget.Exponent(), s.team.budget.Exponent())
 	in.Tell = p.Missing == series.Observed && v.Known && s.budget.Worth(v.Score, v.Excess) && s.team.budget.Worth(v.Score, v.Excess)
 	e := &detect.Explanation{

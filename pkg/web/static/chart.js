@@ -63,7 +63,7 @@
       baseliner.get("api/baseliner/v1/anomalies", { signal, match }),
       baseliner.get("api/baseliner/v1/annotations", { signal, match, from: start, to: end, limit: 200 }).catch(() => []), // the chart is worth more than its marks
     ]);
-    const times = value.map((_, i) => start + i * step), bridge = step >= 300 ? Math.ceil(7200 / step) : 1;
+    const times = value.map((_, i) => start + i * step), bridge = Math.ceil(7200 / step); // history keeps a band an hour
     [expected, lower, upper].forEach((v) => fill(v, bridge));
     const outside = value.map((v, i) => v != null && (v > (upper[i] ?? Infinity) || v < (lower[i] ?? -Infinity)));
     return {
