@@ -121,7 +121,12 @@ func (m *Model) scheduled(t int64) float64 {
 	f := &m.frame
 	piece := floorDiv(t, scheduleStep)
 	if piece != f.piece {
-		f.piece, f.from, f.upTo = piece, m.widenAt(piece*scheduleStep), m.widenAt((piece+1)*scheduleStep)
+		if f.piece >= 0 && piece == f.piece+1 {
+			f.from = f.upTo
+		} else {
+			f.from = m.widenAt(piece * scheduleStep)
+		}
+		f.piece, f.upTo = piece, m.widenAt((piece+1)*scheduleStep)
 	}
 	return lerp(float64(f.from), float64(f.upTo), float64(t-piece*scheduleStep)/float64(scheduleStep))
 }

@@ -6,7 +6,8 @@ const (
 	// A schedule may be early or late by scheduleSure minutes; from there to scheduleEnd it counts less and less.
 	scheduleSure = 20.0
 	scheduleEnd  = 40.0
-	scheduleStep = int64(600_000) // milliseconds between the instants it is computed for
+	scheduleStep = int64(600_000)      // milliseconds between the instants it is computed for
+	quietPeak    = logMiddle - logUnit // a peak of one half: twice that widens nothing
 )
 
 // Schedule remembers, for each hour of the last week, the largest score and its minute. What comes at the same time on
@@ -27,7 +28,7 @@ func (c *Schedule) possible(slot int) bool {
 	days := 0
 	for d := 1; d <= 7; d++ {
 		for near := nearest(d); near <= 1; near++ {
-			if scheduleReach*c.peak(wrap(slot-d*hoursOfDay+near)) > 1 {
+			if c.Peaks[wrap(slot-d*hoursOfDay+near)] > quietPeak {
 				days++
 				break
 			}
@@ -43,6 +44,9 @@ func (c *Schedule) widen(slot int, minute float64) float64 {
 		x := 0.0
 		for near := nearest(d); near <= 1; near++ {
 			s := wrap(slot - d*hoursOfDay + near)
+			if c.Peaks[s] <= quietPeak {
+				continue
+			}
 			off := minute - float64(near*60) - float64(c.At[s]) // from the peak of that hour
 			if near := (scheduleEnd - max(off, -off)) / (scheduleEnd - scheduleSure); near > 0 {
 				x = max(x, min(near, 1)*c.peak(s))
@@ -65,4 +69,13 @@ func nearest(days int) int {
 	return -1
 }
 
-func wrap(slot int) int { return ((slot % hoursOfWeek) + hoursOfWeek) % hoursOfWeek }
+// wrap brings a slot back into the week; it is at most a week and an hour away.
+func wrap(slot int) int {
+	for slot < 0 {
+		slot += hoursOfWeek
+	}
+	for slot >= hoursOfWeek {
+		slot -= hoursOfWeek
+	}
+	return slot
+}
