@@ -14,6 +14,8 @@ import (
 type Backtest struct {
 	core *Core
 	open map[int64]*Alert // by start
+	in   [1]Input
+	seen [1]Observation
 
 	Alerts []*Alert
 }
@@ -46,7 +48,10 @@ func NewBacktest(def signal.Definition) (*Backtest, error) {
 // Step takes the next point and returns how it was judged.
 func (b *Backtest) Step(p series.Point) Judged {
 	s := b.core.signals[0]
-	out := b.core.Step(p.T, []Input{{Signal: s, Observations: []Observation{{Point: p}}, Otherwise: series.NoData}})
+	b.seen[0].Point = p
+	b.in[0] = Input{Signal: s, Observations: b.seen[:], Otherwise: series.NoData}
+	out := b.core.Step(p.T, b.in[:])
+	b.core.reused = out.Judged
 	for i := range out.Events {
 		b.note(&out.Events[i], p.T)
 	}

@@ -22,7 +22,8 @@ const forgetAfter = 30 * 24 * time.Hour
 type Core struct {
 	signals []*Signal
 	byName  map[string]*Signal
-	teams   []*team // in the order of their first signals
+	teams   []*team  // in the order of their first signals
+	reused  []Judged // of the step before, where the caller has done with it; else nil
 
 	silenced  Silenced
 	marks     func() *Marks // what was deployed when; nil knows of nothing
@@ -190,7 +191,9 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 	for _, in := range inputs {
 		n += max(len(in.Observations), len(in.Signal.series))
 	}
-	out.Judged = make([]Judged, 0, n)
+	if out.Judged = c.reused[:0]; cap(out.Judged) < n {
+		out.Judged = make([]Judged, 0, n)
+	}
 	c.turn(t)
 	for _, in := range inputs {
 		c.lend(in.Signal, t)
