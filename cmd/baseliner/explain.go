@@ -146,7 +146,7 @@ func printExplanation(stdout io.Writer, e *detect.Explanation) error {
 		case detect.GateRelative:
 			text = func(x float64) string { return plainNumber(100*x) + " %" }
 		case detect.GateFor:
-			text = func(x float64) string { return (time.Duration(x * float64(time.Second))).Round(time.Second).String() }
+			text = func(x float64) string { return time.Duration(x * float64(time.Second)).Round(time.Second).String() }
 		default:
 		}
 		fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s%s\n", g.Gate, word(g.Passed, "pass", "hold"), text(*g.Seen), text(*g.Limit), share(*g.Margin, *g.Limit), mark)

@@ -47,6 +47,7 @@ func (m *Slow) calibrate(h *hour, moved bool) {
 			limit *= averageWeight
 		case Flat:
 			limit = max(limit, flatLow, flatReach*t.Quantiles(0.9)[0])
+		default: // as it is
 		}
 		m.Limits[v], m.Widens[v] = float32(limit), float32(widens)
 	}

@@ -45,8 +45,9 @@ func (e *Expectation) Reason() string {
 		return "learning: this hour of the day has not been seen yet"
 	case Thin:
 		return fmt.Sprintf("thin: fewer than %d denominators in an hour are too few to judge", int(thinBelow))
+	default:
+		return ""
 	}
-	return ""
 }
 
 // Verdict is a judged point.

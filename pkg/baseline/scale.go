@@ -55,8 +55,9 @@ func (m *Slow) scale(v View, slot int) float64 {
 		return m.Amaze*m.busy(slot) + m.floor()
 	case Flat:
 		return 1
+	default:
+		return m.spread(slot)
 	}
-	return m.spread(slot)
 }
 
 func shrunk(own, n, common, prior float64) float64 { return (n*own + prior*common) / (n + prior) }

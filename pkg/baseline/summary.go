@@ -87,11 +87,12 @@ func (s *Summary) coarse() [9]*float32 {
 // multiples lists what is kept as a multiple of the hour's own unit, once the coarse fields are known: of how it moved,
 // or of how far it was from its expectation as well.
 func (s *Summary) multiples() ([6]*float32, [6]float64) {
-	move, both := 0.0, 0.0
+	move := 0.0
 	if !isNaN32(s.Move) {
 		move = float64(s.Move)
 	}
-	if both = move; !isNaN32(s.Abs) {
+	both := move
+	if !isNaN32(s.Abs) {
 		both += float64(s.Abs)
 	}
 	return [...]*float32{&s.Short, &s.Long, &s.Jump, &s.Surprise, &s.Move2, &s.Amaze},

@@ -35,7 +35,7 @@ const (
 	LikeSunday             // … to Saturday
 )
 
-// ParseLike reads own, sunday, monday … or sun, mon …
+// ParseLike reads own, the days of the week, and their first three letters.
 func ParseLike(text string) (Like, error) {
 	if text == "own" {
 		return LikeOwn, nil

@@ -21,8 +21,9 @@ type Budget struct {
 const (
 	// Certain is the |score| from which a point is told and pages whatever was spent.
 	Certain = 5.0
-	// The exponent stays between these two: thresholds at most Widens^HighestExponent wider than at the default.
-	LowestExponent  = -1.5
+	// LowestExponent is where the exponent ends below …
+	LowestExponent = -1.5
+	// HighestExponent … and above: thresholds are at most Widens^HighestExponent wider than at the default.
 	HighestExponent = 4.0
 
 	budgetHalfLife = 504.0 // hours: what three weeks ago happened counts half

@@ -51,7 +51,8 @@ func NewForgotten(unlearned []state.Unlearned, notes []state.Annotation, bad fun
 			continue
 		}
 		f.spans = append(f.spans, forgotten{
-			Window{u.From, u.To}, unlearnedKind, u.ID, u.Reason, u.Tick, about,
+			Window{u.From, u.To},
+			unlearnedKind, u.ID, u.Reason, u.Tick, about,
 			fmt.Sprintf("%d %d %s", u.From, u.To, u.Match),
 		})
 	}
@@ -61,7 +62,8 @@ func NewForgotten(unlearned []state.Unlearned, notes []state.Annotation, bad fun
 			continue
 		}
 		f.spans = append(f.spans, forgotten{
-			Window{a.Start, until(a)}, a.Type, a.ID, a.Text, 0, func(l Label) bool { return applies(a, l) },
+			Window{a.Start, until(a)},
+			a.Type, a.ID, a.Text, 0, func(l Label) bool { return applies(a, l) },
 			fmt.Sprintf("%d %d %q", a.Start, until(a), a.Labels),
 		})
 	}

@@ -52,7 +52,7 @@ func read(text []byte) (line, error) {
 	case in.Type != "event" && in.Type != "value":
 		return l, fmt.Errorf(`type %q is neither "event" nor "value"`, in.Type)
 	case !metricName.MatchString(in.Name):
-		return l, fmt.Errorf("name %q is no metric name: use letters, digits, _ and :", in.Name)
+		return l, fmt.Errorf("name %q is no metric name: use letters, digits, colons and _", in.Name)
 	case in.Value == nil && !l.event:
 		return l, errors.New("value is missing")
 	case in.ID != "" && !l.event:

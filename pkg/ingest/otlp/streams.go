@@ -3,6 +3,7 @@ package otlp
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"sync"
 	"time"
@@ -62,9 +63,7 @@ func (s *summing) keep() {
 	if len(s.streams.last)+len(s.pending) > remembered {
 		clear(s.streams.last)
 	}
-	for k, t := range s.pending {
-		s.streams.last[k] = t
-	}
+	maps.Copy(s.streams.last, s.pending)
 }
 
 // Append implements storage.AppenderV2.

@@ -75,8 +75,10 @@ func BenchmarkReceive(b *testing.B) {
 		request func(int) []byte
 		handler func(*station) http.Handler
 	}{
-		{"1.0/ours", v1Type, v1, ours}, {"1.0/prometheus", v1Type, v1, theirs},
-		{"2.0/ours", v2Type, v2, ours}, {"2.0/prometheus", v2Type, v2, theirs},
+		{"1.0/ours", v1Type, v1, ours},
+		{"1.0/prometheus", v1Type, v1, theirs},
+		{"2.0/ours", v2Type, v2, ours},
+		{"2.0/prometheus", v2Type, v2, theirs},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			s := newStation(b)
