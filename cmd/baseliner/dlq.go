@@ -47,20 +47,11 @@ type letters interface {
 func dlq(ctx context.Context, o *dlqOptions, stdout io.Writer) (err error) {
 	var from letters = remoteLetters{ctx, api{o.url}}
 	if o.path != "" {
-		if err := holdsInstance(o.path); err != nil {
-			return err
-		}
-		ledger, err := state.OpenLedger(o.path, state.Options{})
-		if errors.Is(err, state.ErrLocked) {
-			return fmt.Errorf("%w: use --url to ask the instance that runs on %s", err, o.path)
-		}
+		ledger, err := openStopped(o.path)
 		if err != nil {
 			return err
 		}
 		defer func() { err = errors.Join(err, ledger.Close()) }()
-		if err := ledger.Update(outbox.Prepare); err != nil {
-			return err
-		}
 		from = storedLetters{ledger}
 	}
 	switch o.action {

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/url"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -119,12 +117,4 @@ func (s *stores) close() error {
 		errs = append(errs, s.ledger.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// holdsInstance refuses a directory without an instance: a misspelt path must not become one.
-func holdsInstance(dir string) error {
-	if _, err := os.Stat(filepath.Join(dir, "ledger.db")); err != nil {
-		return fmt.Errorf("--storage.path holds no instance: %w", err)
-	}
-	return nil
 }

@@ -12,8 +12,8 @@ import (
 const recoverBelow = 0.7
 
 // A point barely outside says little by itself: one in a few hundred is, of a series that is well. An anomaly begins with
-// a point that is outside by half as much again, or with the second of three that are outside. On the AIOps 2018 series
-// that halves the false alarms for 1 % of the anomalies found.
+// a point that is outside by half as much again, or with the second of three that are outside. On seven months of New
+// York's taxis that leaves one of eight false alarms (TestTaxi), and every event.
 const (
 	sureScore = 1.5
 	sureOf    = 3
