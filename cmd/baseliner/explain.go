@@ -111,7 +111,8 @@ func printExplanation(stdout io.Writer, e *detect.Explanation) error {
 	default:
 		fmt.Fprintf(stdout, "  value %s, expected %s, normal %s; score %+.2f\n", amount(float64(e.Value)), amount(float64(e.Expected)),
 			signal.FormatRange(float64(e.Lower), float64(e.Upper), e.Unit), float64(e.Score))
-		fmt.Fprintf(stdout, "  %s, %d hours of history; bounds ×%.2f as it is young, ×%.2f on schedule\n", seenText(e.Weeks), e.Hours, e.Youth, e.Schedule)
+		fmt.Fprintf(stdout, "  %s, %d hours of history; bounds ×%.2f as it is young, ×%.2f on schedule; shape and noise go with level^%.2f (%s)\n",
+			seenText(e.Weeks), e.Hours, e.Youth, e.Schedule, e.Power, powerText(e.Power))
 	}
 	t := tabwriter.NewWriter(stdout, 0, 4, 2, ' ', 0)
 	if e.Known && e.Missing == series.Observed.String() {
@@ -231,4 +232,9 @@ func seenText(n int) string {
 		return "seen once before"
 	}
 	return fmt.Sprintf("seen %d times before", n)
+}
+
+// powerText names the power of the level with which a series goes by the nearest of the usual kinds.
+func powerText(power float64) string {
+	return [...]string{"additive", "square root", "multiplicative"}[int(math.Round(2*min(max(power, 0), 1)))]
 }

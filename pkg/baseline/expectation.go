@@ -31,6 +31,7 @@ type Expectation struct {
 
 	expected bool // Center means something, known or not
 	widen    float64
+	unit     float64 // the usual spread of the time; 1 while nothing is expected
 	limits   [viewCount]float64
 }
 
@@ -119,7 +120,7 @@ func (m *Model) expect(t int64, e *Expectation) {
 		return
 	}
 	f, frac := m.frameAt(t)
-	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
+	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1, unit: 1}
 	if m.loan != nil {
 		e.Hours = int(m.loan.Hours)
 	}
@@ -141,6 +142,9 @@ func (m *Model) expect(t int64, e *Expectation) {
 		return
 	}
 	e.Known = true
+	if !m.loan.settling() { // then scales move with every point
+		e.unit = lerp(float64(f.a.unit), float64(f.b.unit), frac)
+	}
 	if f.schedule {
 		e.widen = m.scheduled(t)
 	}
@@ -148,7 +152,7 @@ func (m *Model) expect(t int64, e *Expectation) {
 		if limit := float64(m.Slow.Limits[v]); limit > 0 {
 			wide := e.widen
 			if v <= LongMean { // an hour that was not often seen may lie elsewhere; it will hardly jump more
-				wide *= f.young
+				wide *= float64(f.young)
 			}
 			e.limits[v] = wide * limit * lerp(float64(f.a.scale[v]), float64(f.b.scale[v]), frac)
 		}
@@ -162,18 +166,18 @@ func (m *Model) expect(t int64, e *Expectation) {
 // edges puts the band where the first of the views would say that it is too much, given what they remember.
 func (m *Model) edges(t int64, e *Expectation) {
 	lo, hi := -e.limits[Context], e.limits[Context]
-	if m.fresh(t, 1) {
+	if m.fresh(t, m.recentKind()) {
 		c := &m.Recent
 		narrow := func(center, width float64) {
 			if width > 0 {
 				lo, hi = max(lo, center-width), min(hi, center+width)
 			}
 		}
-		narrow(-c.Short*(1-shortGain)/shortGain, e.limits[ShortMean]/shortGain)
-		narrow(-c.Long*(1-longGain)/longGain, e.limits[LongMean]/longGain)
-		narrow(c.Before, e.limits[Jump])
+		narrow(-e.unit*c.Short*(1-shortGain)/shortGain, e.limits[ShortMean]/shortGain)
+		narrow(-e.unit*c.Long*(1-longGain)/longGain, e.limits[LongMean]/longGain)
+		narrow(e.unit*c.Before, e.limits[Jump])
 		if c.N > 1 {
-			narrow(m.Slow.Follow*c.Before+m.Slow.Follow2*c.Before2, e.limits[Surprise])
+			narrow(e.unit*(m.Slow.Follow*c.Before+m.Slow.Follow2*c.Before2), e.limits[Surprise])
 		}
 	}
 	if lo > hi { // the gates exclude each other: only a point between them is left

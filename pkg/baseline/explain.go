@@ -5,6 +5,7 @@ package baseline
 type Factors struct {
 	Youth    float64 // at least 1: how much wider the bounds are because the hour of the week was seldom seen
 	Schedule float64 // at least 1: because something comes at this time of the day
+	Power    float64 // of the level, with which shape and noise go: 0 additive, 1 multiplicative
 	// Thresholds are calibrated, in scales; Scales are in the unit of the value. Both are 0 while they are not known.
 	Thresholds, Scales [viewCount]float64
 }
@@ -12,12 +13,12 @@ type Factors struct {
 // Factors states them for the instant t (unix milliseconds).
 func (m *Model) Factors(t int64) (f Factors) {
 	e := m.Expect(t)
-	f.Youth, f.Schedule = 1, e.widen
+	f.Youth, f.Schedule, f.Power = 1, e.widen, float64(m.Slow.Power)
 	if !e.Known {
 		return f
 	}
 	frame, frac := m.frameAt(t)
-	f.Youth = frame.young
+	f.Youth = float64(frame.young)
 	for v := range viewCount {
 		f.Thresholds[v] = float64(m.Slow.Limits[v])
 		f.Scales[v] = lerp(float64(frame.a.scale[v]), float64(frame.b.scale[v]), frac)

@@ -14,8 +14,9 @@ type frame struct {
 	borrowed bool
 	schedule bool // the hour may be on a schedule
 	weeks    int32
+	young    float32
 	a, b     knot
-	young    float64
+	lent     [2]float32 // shapes of what was lent, while the own level is made of them
 
 	// How far the schedule widens at both ends of a piece of scheduleStep, between which it is interpolated.
 	piece      int64
@@ -25,9 +26,9 @@ type frame struct {
 // knot is the model in the middle of half an hour.
 type knot struct {
 	center float64
-	shape  float64 // of what was lent, while the own level is made of it
 	slot   int32
 	quiet  float32 // evidence of one repetition, nats
+	unit   float32 // usual spread of an ordinary day
 	scale  [viewCount]float32
 }
 
@@ -90,11 +91,15 @@ func (m *Model) build(left int64) {
 	f.expected = true
 	m.knotAt(&f.a, left, halves[0])
 	m.knotAt(&f.b, left+1, halves[1])
+	if m.loan.settling() {
+		p := m.loan.prior
+		f.lent = [2]float32{float32(p.shape(halves[0], int(f.a.slot))), float32(p.shape(halves[1], int(f.b.slot)))}
+	}
 	switch { // a series that lives by day only has an edge: beyond it the last half hour goes on
 	case !seen[0]:
-		f.a = f.b
+		f.a, f.lent[0] = f.b, f.lent[1]
 	case !seen[1]:
-		f.b = f.a
+		f.b, f.lent[1] = f.a, f.lent[0]
 	}
 	f.known = s.Limits[Context] > 0
 	if m.loan.settling() {
@@ -137,16 +142,13 @@ func (m *Model) widenAt(t int64) float32 {
 }
 
 // youth widens the bounds of an hour of the week that was not often seen: it may differ from its day.
-func youth(seen int) float64 { return max(1, 2-float64(seen)/2) }
+func youth(seen int) float32 { return max(1, 2-float32(seen)/2) }
 
 func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	s := &m.Slow
 	slot := m.slot(floorDiv(half, 2))
 	k.slot = int32(slot)
 	k.center = s.knot(ofDay, slot)
-	if m.loan.settling() {
-		k.shape = m.loan.prior.shape(ofDay, slot)
-	}
 	for v := range viewCount {
 		k.scale[v] = float32(s.scale(v, slot))
 	}
@@ -156,6 +158,7 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 			k.scale[v] = max(k.scale[v], least)
 		}
 	}
+	k.unit = k.scale[Context]
 	floor := s.floor()
 	k.quiet = float32(max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor)))
 	g := m.groupAt(half*halfMillis + halfMillis/2)

@@ -223,15 +223,16 @@ func TestVersion0Summary(t *testing.T) {
 	}
 }
 
-// TestModelOfVersion2 holds the layout of the encoded model: what changes it has to raise stateVersion.
-func TestModelOfVersion2(t *testing.T) {
-	const path = "testdata/model.v2"
-	if stateVersion != 2 {
-		t.Fatalf("version %d: keep model.v2 as one that is refused, and write a golden file of the new one", stateVersion)
+// TestModelOfVersion3 holds the layout of the encoded model: what changes it has to raise stateVersion.
+func TestModelOfVersion3(t *testing.T) {
+	const path = "testdata/model.v3"
+	if stateVersion != 3 {
+		t.Fatalf("version %d: write a golden file of the new one", stateVersion)
 	}
 	m := New(utc{}, time.Minute)
 	m.Open = OpenHour{Hour: 490_001, N: 3, Base: 1.5, Flags: FreshLevel, PeakAt: 59}
-	m.Recent = Recent{Before: 1, Before2: -2, N: 7, Of: 1, Short: 0.25, Long: 0.125, Run: 3, Last: 101, LastT: 1_764_000_000_000}
+	m.Recent = Recent{Before: 1, Before2: -2, N: 7, Of: inUnits, Short: 0.25, Long: 0.125, Run: 3, Last: 101, LastT: 1_764_000_000_000}
+	m.Slow.Power = 0.5
 	m.Slow.Hours, m.Slow.LastHour, m.Slow.Level, m.Slow.Move = 1000, 490_000, 100.5, 0.75
 	for i := range m.Slow.Week {
 		m.Slow.Week[i], m.Slow.WeekN[i], m.Slow.SpreadWeek[i] = float32(i), uint8(i), logFloat(i)
@@ -261,8 +262,8 @@ func TestModelOfVersion2(t *testing.T) {
 	if err != nil || len(rest) != 2 || read.State != m.State || !slices.Equal(read.Groups, m.Groups) {
 		t.Errorf("decoded %v, %d bytes left", err, len(rest))
 	}
-	golden[0] = 1
+	golden[0] = 2
 	if _, err := read.DecodeBinary(golden); err == nil {
-		t.Error("took a model of version 1")
+		t.Error("took a model of version 2")
 	}
 }

@@ -56,12 +56,12 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	if p.Missing != series.Observed {
 		return v, closed, ok
 	}
-	of, r := uint8(0), p.Value // the residual, as soon as there is one
+	of, r := values, p.Value // the residual, as soon as there is one
 	if v.expected {
-		of, r = 1, p.Value-v.Center
+		of, r = m.recentKind(), p.Value-v.Center
 	} else if m.frame.anchored {
 		f, frac := m.frameAt(p.T)
-		of, r = 2, p.Value-lerp(f.a.center, f.b.center, frac)
+		of, r = anchored, p.Value-lerp(f.a.center, f.b.center, frac)
 	}
 	if !m.fresh(p.T, of) {
 		m.Recent = Recent{Of: of}
@@ -70,15 +70,15 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	if v.Known {
 		limit, quiet = v.limits[Context], float64(m.frame.a.quiet)
 	}
-	x := m.Recent.look(r, p.Value, limit, quiet, &m.Slow, of)
+	x := m.Recent.look(r, p.Value, v.unit, limit, quiet, &m.Slow, of)
 	if v.Known {
 		m.judge(&v, &x)
 	}
-	m.Recent.take(p.T, r, p.Value, limit, &x)
+	m.Recent.take(p.T, r, p.Value, v.unit, limit, &x)
 	m.Open.add(hourOf(p.T), p.T, p.Value, p.Denominator, &v.Expectation, &x)
 	if m.loan.settling() && m.frame.shaped {
 		f, frac := m.frameAt(p.T)
-		m.learnRow(&v, lerp(f.a.shape, f.b.shape, frac), r, &x)
+		m.learnRow(&v, lerp(float64(f.lent[0]), float64(f.lent[1]), frac), r, &x)
 	}
 	return v, closed, ok
 }
@@ -116,8 +116,16 @@ func averaged(gates *[viewCount]Gate) bool {
 	return which == ShortMean || which == LongMean
 }
 
+// recentKind tells which of them the recent course is of.
+func (m *Model) recentKind() kind {
+	if m.frame.known && !m.loan.settling() {
+		return inUnits
+	}
+	return plain
+}
+
 // fresh tells whether the recent points are neighbours of one at t.
-func (m *Model) fresh(t int64, of uint8) bool {
+func (m *Model) fresh(t int64, of kind) bool {
 	return m.Recent.N > 0 && m.Recent.Of == of && t-m.Recent.LastT <= gapSteps*m.step
 }
 
@@ -184,7 +192,7 @@ func (m *Model) Adopt(from *Model) {
 
 // stateVersion is the first byte of an encoded model.
 const (
-	stateVersion = 2
+	stateVersion = 3
 	ratioState   = 0x80 // in the first byte: the state of a ratio follows
 	withLoan     = 0x40 // what was lent follows
 )

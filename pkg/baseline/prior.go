@@ -193,6 +193,7 @@ func (p *Prior) pool(ls []lender) {
 	s.Amaze = of(func(o *Slow) float64 { return o.Amaze / o.Move })
 	s.Follow, s.Follow2 = of(func(o *Slow) float64 { return o.Follow }), of(func(o *Slow) float64 { return o.Follow2 })
 	s.Quantum = commonGrain(ls)
+	s.Power = float32(of(func(o *Slow) float64 { return float64(o.Power) }))
 	s.RowsPerHour = of(func(o *Slow) float64 { return o.RowsPerHour })
 	for d := range s.Day {
 		s.Day[d] = float32(weightedMedian(ls, func(l *lender) (float64, bool) { return l.dev[d], l.slow.DayN[d] > 0 }))

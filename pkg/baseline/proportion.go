@@ -139,7 +139,7 @@ func (r *Proportion) knot(slot int) (k rateKnot) {
 
 // youth is how far a ratio may be off in an hour of the week that was not often seen.
 func (r *Proportion) youth(p float64, seen int) float64 {
-	return youngShape * (youth(seen) - 1) * r.size(p)
+	return youngShape * (float64(youth(seen)) - 1) * r.size(p)
 }
 
 // size of a ratio, or of what is left to all when that is less.

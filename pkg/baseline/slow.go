@@ -39,6 +39,7 @@ type Slow struct {
 	DayN  [halvesOfDay]uint8
 	Week  [hoursOfWeek]float32 // deviation from level and day
 	WeekN [hoursOfWeek]uint8
+	Power float32 // of the level, with which shape and noise go: 0 additive, 1 multiplicative
 
 	Spread     float64               // mean |residual| of a point, over all hours
 	SpreadDay  [hoursOfDay]logFloat  // the same in this hour of the day
@@ -174,8 +175,13 @@ func (m *Slow) learn(h *hour) {
 		level = mean // nothing speaks against it yet
 	}
 	level *= gain(levelHalfLife, float64(m.LevelHours))
+	if m.Hours%firstDay == 0 {
+		m.choosePower()
+	}
+	before := m.Level
 	m.Level += level
 	m.LevelHours++
+	m.grow(before)
 	if h.Flags&FreshLevel != 0 { // most of the hour may have been before it
 		m.freshLevel(0)
 	}

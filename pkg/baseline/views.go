@@ -40,13 +40,14 @@ var (
 	longGain  = 1 - math.Exp2(-1/longHalfLife)
 )
 
-// Recent is the fast state: the recent course of the residual. A residual is the plain value while nothing is expected.
+// Recent is the fast state: the recent course of the residual, in units of what was usual at the time, so that what
+// the busy evening leaves behind weighs at night what it weighed then.
 type Recent struct {
-	Before, Before2 float64 // the last two residuals
+	Before, Before2 float64 // the last two residuals, in units
 	N               uint32  // points in a row, without a hole
 	Back            uint8   // points for which averages may still be those of an excursion that ended
-	Of              uint8   // 1 while they are residuals, 0 while they are plain values
-	Short, Long     float64 // averages of residuals
+	Of              kind    // of residuals they are
+	Short, Long     float64 // averages of residuals, in units
 	Run             float64 // evidence of the present run of equal values
 	Last            float64 // value
 	LastT           int64
@@ -62,43 +63,55 @@ type views struct {
 	peak       float64
 }
 
-// look shows residual r of a value to the views. limit is where a residual alone is anomalous; what lies beyond enters the
+// kind of what the recent course consists of.
+type kind uint8
+
+const (
+	values   kind = iota // nothing is expected yet
+	plain                // residuals as they are, while the scales are hardly known
+	anchored             // residuals from a level that is not known yet
+	inUnits
+)
+
+// look shows residual r of a value to the views; unit is the spread of its time. limit is where a residual alone is anomalous; what lies beyond enters the
 // averages no further, so that they recover when it does. quiet is the evidence of one repetition.
-func (c *Recent) look(r, value, limit, quiet float64, s *Slow, of uint8) (x views) {
+func (c *Recent) look(r, value, unit, limit, quiet float64, s *Slow, of kind) (x views) {
 	x.at[Context] = r
-	if of == 1 {
+	if of == plain || of == inUnits {
 		clipped := clip(r, limit)
-		x.at[ShortMean] = c.Short + shortGain*(clipped-c.Short)
-		x.at[LongMean] = c.Long + longGain*(clipped-c.Long)
+		short, long := unit*c.Short, unit*c.Long
+		x.at[ShortMean] = short + shortGain*(clipped-short)
+		x.at[LongMean] = long + longGain*(clipped-long)
 	}
 	if c.N == 0 {
 		return x
 	}
 	x.neighbours = 1
 	x.change = value - c.Last
-	x.back = math.Abs(c.Before) > limit || c.N > 1 && math.Abs(c.Before2) > limit
-	x.at[Jump] = r - c.Before
+	before, before2 := unit*c.Before, unit*c.Before2
+	x.back = math.Abs(before) > limit || c.N > 1 && math.Abs(before2) > limit
+	x.at[Jump] = r - before
 	if x.change == 0 {
 		x.at[Flat] = c.Run + quiet
 	}
 	if c.N > 1 {
 		x.neighbours = 2
-		x.jump2 = r - c.Before2
-		x.at[Surprise] = r - s.Follow*c.Before - s.Follow2*c.Before2
+		x.jump2 = r - before2
+		x.at[Surprise] = r - s.Follow*before - s.Follow2*before2
 	}
 	return x
 }
 
 // take makes the point the most recent one.
-func (c *Recent) take(t int64, r, value, limit float64, x *views) {
+func (c *Recent) take(t int64, r, value, unit, limit float64, x *views) {
 	switch {
 	case math.Abs(r) > limit:
 		c.Back = backPoints
 	case c.Back > 0:
 		c.Back--
 	}
-	c.Short, c.Long, c.Run = x.at[ShortMean], x.at[LongMean], x.at[Flat]
-	c.Before2, c.Before = c.Before, r
+	c.Short, c.Long, c.Run = x.at[ShortMean]/unit, x.at[LongMean]/unit, x.at[Flat]
+	c.Before2, c.Before = c.Before, r/unit
 	c.Last, c.LastT = value, t
 	c.N++
 }

@@ -31,6 +31,7 @@ type Explanation struct {
 	Views     []ViewGate `json:"views"`
 	Youth     float64    `json:"youth_factor"`
 	Schedule  float64    `json:"schedule_factor"`
+	Power     float64    `json:"level_power"` // of the level, with which shape and noise go: 0 additive, 1 multiplicative
 	Score     Number     `json:"score"`
 	Anomalous bool       `json:"anomalous"`
 	Returning bool       `json:"returning"` // inside its context again after an excursion

@@ -152,7 +152,7 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 	e := &detect.Explanation{
 		Signal: s.Def.Name, Labels: sr.Labels.Map(), Unit: s.Def.Unit, At: p.T, Context: s.Zone.Describe(p.T), Weeks: v.Weeks, Hours: v.Hours,
 		Missing: p.Missing.String(), Value: detect.Number(p.Value), Expected: detect.Number(v.Center), Lower: detect.Number(v.Lower), Upper: detect.Number(v.Upper),
-		Known: v.Known, Learning: v.Reason(), Youth: factors.Youth, Schedule: factors.Schedule,
+		Known: v.Known, Learning: v.Reason(), Youth: factors.Youth, Schedule: factors.Schedule, Power: factors.Power,
 		Score: detect.Number(v.Score), Anomalous: math.Abs(v.Score) >= 1, Returning: v.Returning, Excess: v.Excess, Exponent: exponent,
 		Rule: s.rule.Facts(), Before: before.Situation(), After: sr.anomaly.Situation(), Gate: sr.gate, Gates: s.rule.Ask(sr.anomaly, in),
 	}
