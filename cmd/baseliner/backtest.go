@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -61,6 +62,7 @@ type tested struct {
 }
 
 func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // rows are garbage at once, and what stays is small
 	budget := 0.0
 	if o.budget != "" {
 		if budget, err = config.ParseBudget(o.budget); err != nil {
@@ -133,37 +135,45 @@ func backtest(ctx context.Context, o *backtestOptions, stdout io.Writer) (err er
 }
 
 func backtestFile(in csv.Input, def signal.Definition, scores *bufio.Writer) (tested, []*pipeline.Alert, error) {
-	rows, err := csv.ReadFile(in.Path)
+	r, err := csv.Open(in.Path)
 	if err != nil {
 		return tested{}, nil, err
 	}
-	times := make([]int64, len(rows))
-	for i := range rows {
-		times[i] = rows[i].T
-	}
-	s := tested{Series: in.Series, Rows: len(rows)}
-	def.Interval = max(csv.Resolution(times), time.Second)
+	defer r.Close()
+	s := tested{Series: in.Series}
+	head, step := csv.Head(r)
+	def.Interval = max(step, time.Second)
 	s.Resolution = def.Interval.Seconds()
 	b, err := pipeline.NewBacktest(def)
 	if err != nil {
 		return s, nil, err
 	}
 	truth := &truth{}
-	for i := range rows {
-		j := b.Step(rows[i].Point)
-		if rows[i].Missing != series.Observed {
+	take := func(row csv.Row) {
+		j := b.Step(row.Point)
+		s.Rows++
+		if row.Missing != series.Observed {
 			s.Missing++
 		}
 		if j.Verdict.Known && s.LearntAt == 0 {
-			s.LearntAt = rows[i].T / 1000
+			s.LearntAt = row.T / 1000
 		}
 		if j.Anomalous() {
 			s.Anomalous++
 		}
-		truth.add(rows[i])
+		truth.add(row)
 		if scores != nil {
-			writeScore(scores, in.Series, &j.Verdict, j.Anomalous())
+			writeScore(scores, in.Series, j.Verdict, j.Anomalous())
 		}
+	}
+	for _, row := range head {
+		take(row)
+	}
+	for r.Next() {
+		take(r.Row())
+	}
+	if err := r.Err(); err != nil {
+		return s, nil, err
 	}
 	s.Alerts = len(b.Alerts)
 	s.Labelled = truth.labelled

@@ -38,7 +38,7 @@ func (m *Slow) calibrate(h *hour, moved bool) {
 		}
 		t := &m.Tails[v]
 		t.Add(worst[v] / m.scale(v, h.slot))
-		if t.N() < tailHours {
+		if m.Limits[v] == 0 && t.N() < tailHours {
 			continue
 		}
 		limit, widens := threshold(t, k)

@@ -47,14 +47,20 @@ func New(cal calendar, step time.Duration, options ...Option) *Model {
 // already and is for the history.
 func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	closed, ok = m.pass(p.T)
-	v.Point, v.Excess = p, NoExcess
+	m.Judge(p, &v)
+	return v, closed, ok
+}
+
+// Judge is Step for who closes hours himself, see Ends; the verdict is overwritten.
+func (m *Model) Judge(p series.Point, v *Verdict) {
+	*v = Verdict{Point: p, Excess: NoExcess}
 	if m.Ratio != nil {
-		m.stepRatio(&v)
-		return v, closed, ok
+		m.stepRatio(v)
+		return
 	}
 	m.expect(p.T, &v.Expectation)
 	if p.Missing != series.Observed {
-		return v, closed, ok
+		return
 	}
 	of, r := values, p.Value // the residual, as soon as there is one
 	if v.expected {
@@ -72,15 +78,14 @@ func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	}
 	x := m.Recent.look(r, p.Value, v.unit, limit, quiet, &m.Slow, of)
 	if v.Known {
-		m.judge(&v, &x)
+		m.judge(v, &x)
 	}
 	m.Recent.take(p.T, r, p.Value, v.unit, limit, &x)
 	m.Open.add(hourOf(p.T), p.T, p.Value, p.Denominator, &v.Expectation, &x)
 	if m.loan.settling() && m.frame.shaped {
 		f, frac := m.frameAt(p.T)
-		m.learnRow(&v, lerp(float64(f.lent[0]), float64(f.lent[1]), frac), r, &x)
+		m.learnRow(v, lerp(float64(f.lent[0]), float64(f.lent[1]), frac), r, &x)
 	}
-	return v, closed, ok
 }
 
 func (m *Model) judge(v *Verdict, x *views) {

@@ -129,7 +129,7 @@ func (b *Backfill) store(ctx context.Context, out *Output) error {
 	}
 	for i := range out.Judged {
 		j := &out.Judged[i]
-		v := &j.Verdict
+		v := j.Verdict
 		if v.Missing != series.Observed {
 			b.Silent++
 			continue

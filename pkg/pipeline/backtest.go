@@ -45,8 +45,8 @@ func NewBacktest(def signal.Definition) (*Backtest, error) {
 	return &Backtest{core: core, open: map[int64]*Alert{}}, nil
 }
 
-// Step takes the next point and returns how it was judged.
-func (b *Backtest) Step(p series.Point) Judged {
+// Step takes the next point and returns how it was judged; valid until the next one.
+func (b *Backtest) Step(p series.Point) *Judged {
 	s := b.core.signals[0]
 	b.seen[0].Point = p
 	b.in[0] = Input{Signal: s, Observations: b.seen[:], Otherwise: series.NoData}
@@ -56,9 +56,10 @@ func (b *Backtest) Step(p series.Point) Judged {
 		b.note(&out.Events[i], p.T)
 	}
 	if len(out.Judged) == 0 { // missing before anything was seen
-		return Judged{Signal: s, Verdict: unseen(p)}
+		v := unseen(p)
+		return &Judged{Signal: s, Verdict: &v}
 	}
-	return out.Judged[0]
+	return &out.Judged[0]
 }
 
 func (b *Backtest) note(o *Occurrence, t int64) {

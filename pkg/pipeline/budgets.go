@@ -53,7 +53,7 @@ func (s *Signal) worth(sr *Series, in detect.Input, v *baseline.Verdict) bool {
 	}
 	s.realised.Row(in.T, v.Value >= v.Lower && v.Value <= v.Upper)
 	excess := v.Excess
-	if !s.rule.Wants(in) {
+	if excess > baseline.NoExcess && !s.rule.Wants(in) {
 		excess = baseline.NoExcess
 	}
 	before, most, closed := sr.crossing.Step(in.T, v.Score, excess)

@@ -23,6 +23,7 @@ type Core struct {
 	signals []*Signal
 	byName  map[string]*Signal
 	teams   []*team  // in the order of their first signals
+	out     Output   // of the step; here, so that it costs no allocation
 	reused  []Judged // of the step before, where the caller has done with it; else nil
 
 	silenced  Silenced
@@ -93,7 +94,7 @@ type Input struct {
 type Judged struct {
 	Signal  *Signal
 	Series  *Series
-	Verdict baseline.Verdict
+	Verdict *baseline.Verdict // of the series, until its next step
 	Gate    detect.Gate
 	// Changed says that the reason for being missing is another than at the tick before.
 	Changed bool
@@ -184,9 +185,11 @@ func (c *Core) Size() (n int) {
 	return n
 }
 
-// Step takes what the tick t brought. Signals that are not mentioned were not due.
+// Step takes what the tick t brought. Signals that are not mentioned were not due. The verdicts in
+// the output are valid until the next step.
 func (c *Core) Step(t int64, inputs []Input) Output {
-	out := Output{T: t}
+	c.out = Output{T: t}
+	out := &c.out
 	n := 0
 	for _, in := range inputs {
 		n += max(len(in.Observations), len(in.Signal.series))
@@ -199,9 +202,9 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 		c.lend(in.Signal, t)
 	}
 	for _, in := range inputs {
-		in.Signal.step(t, in, &out)
+		in.Signal.step(t, in, out)
 	}
-	return out
+	return *out
 }
 
 func (s *Signal) step(t int64, in Input, out *Output) {
@@ -255,26 +258,27 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	if p.Missing == series.Observed {
 		s.withhold(sr, p.T)
 	}
-	v, _, _ := sr.model.Step(p)
+	v := &sr.verdict
+	sr.model.Judge(p, v)
 	in := detect.Input{
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(),
 	}
-	in.Tell = s.worth(sr, in, &v)
+	in.Tell = s.worth(sr, in, v)
 	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {
 		s.spend(sr, &e, p.T)
-		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: v})
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: *v})
 	}
 	if s.Def.AbsentFor > 0 {
 		if e, ok := sr.absence.Step(s.Def.AbsentFor, s.Def.Interval, p.T, p.Missing); ok {
-			out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Absent: true, Event: e, Verdict: v})
+			out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Absent: true, Event: e, Verdict: *v})
 		}
 	}
 	if p.Missing == series.Observed {
 		sr.lastSeen = p.T
 	}
 	out.Judged = append(out.Judged, Judged{s, sr, v, gate, p.Missing != sr.missing})
-	sr.stepped, sr.missing, sr.verdict, sr.gate = p.T, p.Missing, v, gate
+	sr.stepped, sr.missing, sr.gate = p.T, p.Missing, gate
 }
 
 // stepAbsence watches the signal as a whole, unless each of its series is watched.

@@ -297,7 +297,7 @@ func TestTheFirstDeviationOfAConstantFires(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var j Judged
+			var j *Judged
 			at := plantStart
 			for ; at < plantKnown; at += plantStep {
 				j = b.Step(series.Point{T: at, Value: constant})

@@ -45,7 +45,7 @@ func TestARatioIsJudgedOnItsCounts(t *testing.T) {
 		if j.Verdict.Known == few || few && j.Verdict.Why != baseline.Thin {
 			t.Errorf("%v: %+v", j.Series.Labels, j.Verdict.Expectation)
 		}
-		if why := knowledge(j.Signal, &j.Verdict); few && why != j.Verdict.Reason() || why == "" {
+		if why := knowledge(j.Signal, j.Verdict); few && why != j.Verdict.Reason() || why == "" {
 			t.Errorf("knowledge %q", why)
 		}
 		if math.IsNaN(j.Verdict.Center) {

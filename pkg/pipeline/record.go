@@ -84,7 +84,7 @@ func (r *Recorder) point(app *appender, t int64, j *Judged) {
 		r.refs[j.Series] = refs
 	}
 	put := func(i int, v float64) { app.put(&refs[i], t, v, func() labels.Labels { return j.labels(recorded[i]) }) }
-	v := &j.Verdict
+	v := j.Verdict
 	if v.Missing != series.Observed {
 		if j.Changed {
 			// The markers end the lines on every screen at once.

@@ -53,6 +53,19 @@ func seriesName(path string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(filepath.Base(path), ".gz"), ".csv")
 }
 
+// headRows are enough to tell the step of a file.
+const headRows = 4096
+
+// Head reads the first rows of a file and tells the step between them, by which the whole file is taken; the rest is for
+// Next. What is wrong with a row is told by Err.
+func Head(r *Reader) (rows []Row, step time.Duration) {
+	var times []int64
+	for len(rows) < headRows && r.Next() {
+		rows, times = append(rows, r.Row()), append(times, r.Row().T)
+	}
+	return rows, Resolution(times)
+}
+
 // Resolution returns the median step between rows, which is the tick of a file; 0 for fewer than two. Of an even number
 // of steps it is the smaller one in the middle. The times are in ascending order, in unix milliseconds.
 func Resolution(times []int64) time.Duration {

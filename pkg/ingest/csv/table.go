@@ -61,14 +61,11 @@ func newTable(name string, r io.Reader) (*table, error) {
 // read reads the next record, false at the end of the file.
 func (t *table) read() (bool, error) {
 	cells, err := t.csv.Read()
-	var syntax *csv.ParseError
-	switch {
-	case err == io.EOF:
+	if err == io.EOF {
 		return false, nil
-	case errors.As(err, &syntax):
-		return false, fmt.Errorf("%s:%d: %w", t.name, syntax.Line, syntax.Err)
-	case err != nil:
-		return false, fmt.Errorf("%s: %w", t.name, err)
+	}
+	if err != nil {
+		return false, t.broken(err)
 	}
 	t.line, _ = t.csv.FieldPos(0)
 	for i, c := range cells {
@@ -76,6 +73,14 @@ func (t *table) read() (bool, error) {
 	}
 	t.cells = cells
 	return true, nil
+}
+
+// broken says where a record is that is none.
+func (t *table) broken(err error) error {
+	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
+		return fmt.Errorf("%s:%d: %w", t.name, syntax.Line, syntax.Err)
+	}
+	return fmt.Errorf("%s: %w", t.name, err)
 }
 
 // next reads the next row and its time. again says that the time is that of the row before.
