@@ -10,7 +10,8 @@ import "math"
 // incident of many hours is one episode at every level. A day counts at most dayShare of its share at any level, and what
 // is beyond Certain is no false alarm and not counted at all: real incidents cannot silence a team. The prior, worth
 // priorAlarms, says that thresholds are right as they are. What alarms the counted episodes really led to (direction,
-// min_change and for hold some back, long hours hold several) corrects the count, within bounds.
+// min_change and for hold some back, long hours hold several) corrects the count, within bounds; what could have paged and
+// did not is allowed once more.
 //
 // Time is that of the points: hours without a judged one do not pass. Everything is deterministic.
 type Budget struct {
@@ -59,6 +60,7 @@ type tally struct {
 	Hours    float64             // with judged points
 	Expected float64             // episodes at the exponents in force
 	Told     float64             // alarms
+	Spare    float64             // that could not be saved up any more
 	Tail     [excessBins]float64 // episodes at every level: ends minus begins of the levels that an hour crossed
 }
 
@@ -80,7 +82,11 @@ func (b *Budget) Turn(t int64, series int) {
 	if b.Hour == 0 {
 		b.Left = b.most()
 	} else {
-		b.Left = min(b.most(), b.Left+b.PerWeek*float64(hour-b.Hour)/hoursOfWeek)
+		left := b.Left + b.PerWeek*float64(hour-b.Hour)/hoursOfWeek
+		b.Left = min(b.most(), left)
+		if b.Judged {
+			b.Today.Spare += left - b.Left
+		}
 	}
 	b.LeftNow = max(1, b.Left/2) // one hour's storm leaves the others something
 	if b.Judged {
@@ -138,6 +144,7 @@ func (b *Budget) closeDay() {
 	p.Hours = keep*p.Hours + d.Hours
 	p.Expected = keep*p.Expected + d.Expected
 	p.Told = keep*p.Told + d.Told
+	p.Spare = keep*p.Spare + d.Spare
 	most, sum, before := b.dayMost(), 0.0, 0.0
 	for i := excessBins - 1; i >= 0; i-- {
 		sum += d.Tail[i]
@@ -156,7 +163,9 @@ func (b *Budget) dayMost() float64 { return max(1, dayShare*b.PerWeek/7) }
 func (b *Budget) solve() float64 {
 	told, expected := b.Past.Told+b.Today.Told, b.Past.Expected+b.Today.Expected
 	followed := min(max((told+priorAlarms)/(expected+priorAlarms), leastFollowed), mostFollowed)
-	wanted := (b.PerWeek*(b.Past.Hours+b.Today.Hours)/hoursOfWeek + priorAlarms) / followed
+	allowed := b.PerWeek * (b.Past.Hours + b.Today.Hours) / hoursOfWeek
+	spare := min(b.Past.Spare+b.Today.Spare, allowed)
+	wanted := (allowed + spare + priorAlarms) / followed
 	day, most := 0.0, b.dayMost()
 	past, above := 0.0, 0.0
 	for i := excessBins - 1; i >= 0; i-- {
