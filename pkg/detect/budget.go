@@ -164,7 +164,9 @@ func (b *Budget) solve() float64 {
 	told, expected := b.Past.Told+b.Today.Told, b.Past.Expected+b.Today.Expected
 	followed := min(max((told+priorAlarms)/(expected+priorAlarms), leastFollowed), mostFollowed)
 	allowed := b.PerWeek * (b.Past.Hours + b.Today.Hours) / hoursOfWeek
-	spare := min(b.Past.Spare+b.Today.Spare, allowed)
+	// Alarms that come by chance, as many as may be saved up (c), leave 1/(2c) of a budget over: a random walk between two
+	// walls. That is not spare.
+	spare := min(max(0, b.Past.Spare+b.Today.Spare-allowed/(2*b.most())), allowed)
 	wanted := (allowed + spare + priorAlarms) / followed
 	day, most := 0.0, b.dayMost()
 	past, above := 0.0, 0.0

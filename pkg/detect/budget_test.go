@@ -75,7 +75,7 @@ func TestBudgetIsSpent(t *testing.T) {
 			if mean := float64(c.told) / 12; mean < 0.6*perWeek || mean > 1.4*perWeek {
 				t.Errorf("slope %v: %.1f alarms a week for a budget of %v (exponent %.2f)", slope, mean, perWeek, c.budget.Exponent())
 			}
-			if c.pages < c.told*2/3 {
+			if c.pages < c.told*3/5 { // chance alone keeps a third of a few from paging
 				t.Errorf("slope %v, budget %v: only %d of %d alarms page", slope, perWeek, c.pages, c.told)
 			}
 		}
