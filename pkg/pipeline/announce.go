@@ -235,7 +235,7 @@ func convert(ts []Transition) []alert.Transition {
 	out := make([]alert.Transition, len(ts))
 	for i, t := range ts {
 		out[i] = alert.Transition{
-			Firing: t.Firing, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
+			Firing: t.Firing, Escalated: t.Escalated, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
 			StartsAt: t.StartsAt, EndsAt: t.EndsAt,
 		}
 	}

@@ -265,6 +265,9 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 		s.spend(sr, &e, p.T)
 		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: v})
 	}
+	if e, ok := s.grow(sr); ok {
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: v})
+	}
 	if s.Def.AbsentFor > 0 {
 		if e, ok := sr.absence.Step(s.Def.AbsentFor, s.Def.Interval, p.T, p.Missing); ok {
 			out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Absent: true, Event: e, Verdict: v})
