@@ -22,9 +22,9 @@ func newFanout(s *stores, reg prometheus.Registerer, logger *slog.Logger) *alert
 	return alertmanager.New(alertmanager.Options{
 		Logger: logger, Registerer: reg, Agent: "baseliner/" + version,
 		Over: s.announcer.Unboard,
-		Silences: func(ss []alert.Silence) {
-			if err := s.announcer.SetForeign(ss); err != nil {
-				logger.Error("silences cannot be read", "err", err)
+		Silences: func(heard []alert.Silence, unheard map[string]bool) {
+			if err := s.announcer.SetForeign(heard, unheard, time.Now().UnixMilli()); err != nil {
+				logger.Error("silences of Alertmanagers are known in memory alone; a restart may learn differently", "err", err)
 			}
 		},
 		Lost: func(e alert.Episode, why string) {

@@ -96,6 +96,9 @@ func (v *views) Status() web.StatusView {
 	if !v.lastOK.Load() {
 		s.Warnings = append(s.Warnings, "The last reload of the configuration failed; the one before is in force. The log says why.")
 	}
+	if err := v.stores.deliverer.Unwritable(); err != nil {
+		s.Warnings = append(s.Warnings, "The disk takes nothing ("+err.Error()+"): alerts are sent from memory, and what no receiver has accepted would be lost with the process. Make room; everything is stored then.")
+	}
 	if cfg.Alerting.Route == nil {
 		s.Warnings = append(s.Warnings, "No receiver is configured: alerts are shown here and logged, nobody is told.")
 	}

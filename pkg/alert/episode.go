@@ -8,9 +8,10 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// Transition is the begin or the end of an episode. Times are unix milliseconds.
+// Transition is the begin or the end of an episode, or that it grew. Times are unix milliseconds.
 type Transition struct {
 	Firing       bool              `json:"firing"`
+	Escalated    bool              `json:"escalated,omitempty"` // it began as one that pages nobody, and pages by now
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
 	GeneratorURL string            `json:"generatorURL,omitempty"`
@@ -21,7 +22,10 @@ type Transition struct {
 // ID is the hash of fingerprint, begin and state: the same transition found again has the same id.
 func (t *Transition) ID() string {
 	state := "resolved"
-	if t.Firing {
+	switch {
+	case t.Firing && t.Escalated:
+		state = "paging"
+	case t.Firing:
 		state = "firing"
 	}
 	h := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", Fingerprint(t.Labels), t.StartsAt, state))

@@ -19,10 +19,17 @@ type Group struct {
 	NextFlush   int64             `json:"nextFlush"`
 	LastTold    int64             `json:"lastTold"`          // 0 before the first notification
 	Members     map[string]bool   `json:"members,omitempty"` // episode key → told that it fires
+	News        map[string]bool   `json:"news,omitempty"`    // of those, what has grown since
 }
 
 // id tells the groups of a machine apart, as Alertmanager's notification log does.
 func (g *Group) id() string { return g.Receiver + "\xff" + g.Key }
+
+// leave ends a membership.
+func (g *Group) leave(key string) {
+	delete(g.Members, key)
+	delete(g.News, key)
+}
 
 // place is a group that an episode belongs to, which may not exist yet.
 type place struct {
@@ -36,7 +43,15 @@ func (m *Machine) places(e *Episode) (ps []place) {
 		return nil
 	}
 	all := labelSet(e.Labels)
-	for _, r := range m.route.Match(matched(e)) {
+	routes := m.route.Match(matched(e))
+	if e.Escalated { // who was told that it need wake nobody is told how it goes on
+		for _, r := range m.route.Match(quietly(e)) {
+			if !slices.Contains(routes, r) {
+				routes = append(routes, r)
+			}
+		}
+	}
+	for _, r := range routes {
 		labels := model.LabelSet{}
 		for n, v := range all {
 			if _, ok := r.RouteOpts.GroupBy[n]; ok || r.RouteOpts.GroupByAll {
@@ -63,6 +78,15 @@ func matched(e *Episode) model.LabelSet {
 	all := labelSet(e.Labels)
 	if _, own := all[PagingAnnotation]; !own && e.Annotations[PagingAnnotation] != "" {
 		all[PagingAnnotation] = model.LabelValue(e.Annotations[PagingAnnotation])
+	}
+	return all
+}
+
+// quietly is what routes saw of an episode before it escalated.
+func quietly(e *Episode) model.LabelSet {
+	all := labelSet(e.Labels)
+	if _, own := all[PagingAnnotation]; !own {
+		all[PagingAnnotation] = "false"
 	}
 	return all
 }

@@ -105,10 +105,16 @@ func (m *Machine) apply(now int64, t *Transition) {
 	case !e.Firing: // what has ended stays so
 		return
 	}
-	e.Transition = *t
+	escalated := t.Escalated || e.Escalated
+	e.Transition, e.Escalated = *t, escalated
 	m.dirtyEpisodes[key] = true
 	for _, p := range m.places(e) {
-		m.join(now, p, key)
+		if g := m.join(now, p, key); t.Escalated && g.Members[key] {
+			if g.News == nil {
+				g.News = map[string]bool{}
+			}
+			g.News[key] = true
+		}
 	}
 }
 
@@ -140,7 +146,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 	for key, toldFiring := range g.Members {
 		e := m.episodes[key]
 		if e == nil {
-			delete(g.Members, key)
+			g.leave(key)
 			continue
 		}
 		// Who was told that it fires is told that it is over, whatever silences it by now.
@@ -151,7 +157,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		switch {
 		case !e.Firing:
 			resolved++
-		case !toldFiring:
+		case !toldFiring, g.News[key]:
 			firing, fresh = firing+1, fresh+1
 		default:
 			firing++
@@ -170,10 +176,12 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		n.Reason = ReasonRepeat
 	}
 	for key := range g.Members {
-		if m.episodes[key].Firing {
-			g.Members[key] = g.Members[key] || n.Reason != "" && !muted[key]
-		} else {
-			delete(g.Members, key)
+		switch told := n.Reason != "" && !muted[key]; {
+		case !m.episodes[key].Firing:
+			g.leave(key)
+		case told:
+			g.Members[key] = true
+			delete(g.News, key)
 		}
 	}
 	if len(g.Members) == 0 {

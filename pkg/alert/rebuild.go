@@ -41,6 +41,12 @@ func (m *Machine) Rebuild(now int64, routing Routing) (abandoned []Group) {
 			if told, member := was.Members[key]; e.Firing || member {
 				g := m.join(now, p, key)
 				g.NextFlush, g.LastTold, g.Members[key] = was.NextFlush, was.LastTold, told
+				if was.News[key] {
+					if g.News == nil {
+						g.News = map[string]bool{}
+					}
+					g.News[key] = true
+				}
 			}
 		}
 	}

@@ -78,6 +78,12 @@ func TestRestartsChangeNothing(t *testing.T) {
 					begin.StartsAt = now
 					ts = append(ts, begin)
 					open[pod] = now
+				case 2: // grows
+					if firing {
+						more := grown(fires(pod, 0))
+						more.StartsAt = start
+						ts = append(ts, more)
+					}
 				case 1: // comes and goes between two ticks
 					if !firing {
 						flash := ends(pod, 0, 0)

@@ -10,6 +10,8 @@ import (
 
 	"github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/prometheus/alertmanager/timeinterval"
+
+	"github.com/baseliner/baseliner/pkg/series"
 )
 
 // Silence keeps alerts whose labels match from being told, and their series from being learnt, from StartsAt until EndsAt.
@@ -22,6 +24,10 @@ type Silence struct {
 	CreatedBy string   `json:"createdBy,omitempty"`
 	Comment   string   `json:"comment,omitempty"`
 	Source    string   `json:"source,omitempty"` // where it comes from; "" is here
+	Origin    string   `json:"origin,omitempty"` // which of several such sources
+	// Since is when it became known here. It covers nothing before: what was learnt until then stays learnt, also when a
+	// restart steps through it again.
+	Since int64 `json:"since,omitempty"`
 
 	parsed labels.Matchers
 }
@@ -85,10 +91,15 @@ func (q *Quiet) By(ls map[string]string, t int64) string {
 	}
 	for i := range q.Silences {
 		s := &q.Silences[i]
-		if t >= s.StartsAt && t < s.EndsAt && s.parsed.Matches(labelSet(ls)) {
-			return strings.TrimSpace(s.Source + " silence " + s.ID)
+		if s.InForce(t) && s.parsed.Matches(labelSet(ls)) {
+			return s.Name()
 		}
 	}
+	return q.MaintenanceAt(t)
+}
+
+// MaintenanceAt names the maintenance window that holds an instant, "" for none.
+func (q *Quiet) MaintenanceAt(t int64) string {
 	for i := range q.Maintenance {
 		if q.Maintenance[i].Contains(t) {
 			return "maintenance " + q.Maintenance[i].Name
@@ -96,3 +107,19 @@ func (q *Quiet) By(ls map[string]string, t int64) string {
 	}
 	return ""
 }
+
+// InForce says whether a silence covers anything at an instant.
+func (s *Silence) InForce(t int64) bool { return t >= max(s.StartsAt, s.Since) && t < s.EndsAt }
+
+// Matches says whether a compiled silence is about these labels.
+func (s *Silence) Matches(ls series.Labels) bool {
+	for _, m := range s.parsed {
+		if !m.Matches(ls.Get(m.Name)) {
+			return false
+		}
+	}
+	return true
+}
+
+// Name is what those are told who ask why something is silenced.
+func (s *Silence) Name() string { return strings.TrimSpace(s.Source + " silence " + s.ID) }

@@ -40,6 +40,7 @@ func (c *Shift) settle(m *Slow, h *hour, residual float64) bool {
 		before := c.Left + shape/float64(c.Grew) // what would have been expected without the shift
 		if outside && math.Abs(h.typical()-before) < math.Abs(residual)/2 {
 			m.moveLevel(c.Left-m.Level, 1/float64(c.Grew))
+			m.rescale(1 / max(1, float64(c.Grew)))
 			*c = Shift{}
 			return true
 		}
@@ -63,6 +64,7 @@ func (c *Shift) settle(m *Slow, h *hour, residual float64) bool {
 	by, grow := c.fit()
 	*c = Shift{Left: m.Level, Grew: float32(grow), Hours: returnHours}
 	m.moveLevel(by, grow)
+	m.rescale(max(1, grow)) // what shrank is judged by scales that learn it: too wide for a while rather than too narrow
 	return true
 }
 
@@ -95,5 +97,43 @@ func (m *Slow) moveLevel(by, grow float64) {
 	}
 }
 
+// rescale lets everything move by so much more: where the shape grew, noise did too.
+func (m *Slow) rescale(by float64) {
+	if by == 1 {
+		return
+	}
+	for _, x := range [...]*float64{&m.Spread, &m.Move, &m.Move2, &m.Amaze} {
+		*x *= by
+	}
+	for i := range m.SpreadDay {
+		m.SpreadDay[i] = toLogFloat(by * m.SpreadDay[i].float())
+	}
+	for i := range m.SpreadWeek {
+		m.SpreadWeek[i] = toLogFloat(by * m.SpreadWeek[i].float())
+	}
+}
+
 // freshLevel lets the level be learnt within hours.
 func (m *Slow) freshLevel(seen uint32) { m.LevelHours = min(m.LevelHours, seen) }
+
+// LevelMark is where a model's level stood, to be compared with where it stands after an hour was closed.
+type LevelMark struct {
+	level float64
+	hours uint16 // for which a level that was left is still remembered
+}
+
+// LevelMark marks the level as it is.
+func (m *Model) LevelMark() LevelMark {
+	if m.Ratio != nil {
+		return LevelMark{m.Proportion.Level, m.Proportion.LeftHours}
+	}
+	return LevelMark{m.Slow.Level, m.Slow.Shift.Hours}
+}
+
+// Resettled says whether the level was moved at once since the mark, because the series lives on another one for good or is
+// back on the one before; left and now are the two, in the unit of the values.
+func (m *Model) Resettled(since LevelMark) (left, now float64, back, ok bool) {
+	mark := m.LevelMark()
+	back = mark.hours == 0 && since.hours > 1
+	return since.level, mark.level, back, back || mark.hours > since.hours
+}

@@ -86,6 +86,7 @@ type Kind uint8
 const (
 	Begin Kind = iota + 1 // the anomaly fires
 	End                   // it is over
+	Grow                  // it goes on, and was told to nobody who would be woken; by now it is certain
 )
 
 // Gate names what held an anomaly back, or what let it through.

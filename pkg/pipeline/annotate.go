@@ -37,6 +37,8 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 		silent := span(t - o.Event.StartsAt)
 		a["summary"] = fmt.Sprintf("%s: no data for %s", name, silent)
 		a["description"] = fmt.Sprintf("%s has shown nothing for %s (last checked %s). Silence is neither judged nor learnt.", name, silent, at)
+	case o.Shift != nil:
+		describeShift(a, o, name, at)
 	default:
 		describeAnomaly(a, o, name, at)
 	}

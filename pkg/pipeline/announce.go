@@ -21,6 +21,8 @@ const (
 	ended = 200
 	// rewrite is the pause before what could not be stored is stored again.
 	rewrite = 5 * time.Second
+	// probe is how often the disk is tried, so that a full one shows before there is something to write.
+	probe = 5 * time.Second
 )
 
 // Announcer is the herald of a real instance: transitions go into the outbox with the tick, and from there through
@@ -40,8 +42,10 @@ type Announcer struct {
 	wake       chan struct{}
 
 	quiet, ownQuiet atomic.Pointer[alert.Quiet]
+	moment          atomic.Pointer[hush] // what of quiet is in force at a tick
 	maintenance     []alert.Window
 	foreign         []alert.Silence // of Alertmanagers
+	foreignUnsaved  bool
 
 	// What the machine has seen and the disk has not taken.
 	taken     []byte             // the queue up to this key
@@ -62,6 +66,9 @@ func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger
 	err := db.View(func(tx *bbolt.Tx) error {
 		episodes, groups, err := outbox.LoadMachine(tx, deliverer.Damaged)
 		a.machine.Restore(episodes, groups)
+		if err == nil {
+			a.foreign, err = outbox.LoadForeign(tx, deliverer.Damaged)
+		}
 		return err
 	})
 	if err != nil {
@@ -132,8 +139,13 @@ func (a *Announcer) Poke() {
 
 // Run groups and hands over until the context ends. now is the wall clock.
 func (a *Announcer) Run(ctx context.Context, now func() time.Time) error {
+	var probed time.Time
 	for {
-		wait := 10 * time.Second // a clock that jumps is noticed by then
+		wait := probe // a clock that jumps is noticed by then, too
+		if since := time.Since(probed); since >= probe || since < 0 {
+			probed = time.Now()
+			a.deliverer.Probe()
+		}
 		next, err := a.Advance(now().UnixMilli())
 		if err != nil {
 			a.logger.Error("alerts cannot be stored: they are sent from memory, and the death of the process would lose what is not accepted by then", "err", err)
@@ -235,7 +247,7 @@ func convert(ts []Transition) []alert.Transition {
 	out := make([]alert.Transition, len(ts))
 	for i, t := range ts {
 		out[i] = alert.Transition{
-			Firing: t.Firing, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
+			Firing: t.Firing, Escalated: t.Escalated, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
 			StartsAt: t.StartsAt, EndsAt: t.EndsAt,
 		}
 	}

@@ -63,12 +63,16 @@ func (b *Backtest) Step(p series.Point) *Judged {
 }
 
 func (b *Backtest) note(o *Occurrence, t int64) {
-	if o.Event.Kind == detect.End {
+	switch o.Event.Kind {
+	case detect.Grow:
+		return
+	case detect.End:
 		if a := b.open[o.Event.StartsAt]; a != nil {
 			a.EndsAt, a.Score = o.Event.EndsAt, o.Event.Peak
 			delete(b.open, o.Event.StartsAt)
 		}
 		return
+	case detect.Begin:
 	}
 	w := Describe(o, t, nil, (*url.URL)(nil))
 	v := o.Verdict

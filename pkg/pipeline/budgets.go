@@ -78,6 +78,17 @@ func (s *Signal) spend(sr *Series, e *detect.Event, t int64) {
 	sr.quiet = !s.team.budget.Tell(e.Peak)
 }
 
+// grow lets an alarm that was told beyond the budget page after all once its score is certain: what is certain pages
+// whatever was spent, from its first point or later.
+func (s *Signal) grow(sr *Series) (e detect.Event, ok bool) {
+	a := &sr.anomaly
+	if !sr.quiet || a.Phase != detect.Firing || math.Abs(a.Peak) < detect.Certain {
+		return e, false
+	}
+	sr.quiet = false
+	return detect.Event{Kind: detect.Grow, Dir: a.Dir, StartsAt: a.StartsAt, Peak: a.Peak}, true
+}
+
 // seriesBudget is what a series remembers for its budgets.
 type seriesBudget struct {
 	Crossing detect.Crossing

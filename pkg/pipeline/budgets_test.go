@@ -92,6 +92,58 @@ func TestBeyondTheBudget(t *testing.T) {
 	}
 }
 
+// TestWhatGrowsPagesAfterAll: an alert that began beyond the budget says once that it pages when its score is certain, and
+// its end does not deny it; one that does not grow says nothing.
+func TestWhatGrowsPagesAfterAll(t *testing.T) {
+	c := crew(t, 8)
+	type news struct{ begun, quiet, grown, ended int }
+	all := map[*Series]*news{}
+	for k := range 14*288 + 20 {
+		by := 0.0
+		switch {
+		case k >= 14*288 && k < 14*288+3:
+			by = 4
+		case k >= 14*288+3 && k < 14*288+6:
+			by = 40
+		}
+		for _, o := range crewTick(c, k, by).Events {
+			if k < 14*288 {
+				continue
+			}
+			n := all[o.Series]
+			if n == nil {
+				n = &news{}
+				all[o.Series] = n
+			}
+			switch tr := (&Instance{}).transition(&o, 1); o.Event.Kind {
+			case detect.Begin:
+				n.begun++
+				if o.Quiet {
+					n.quiet++
+				}
+			case detect.Grow:
+				n.grown++
+				if n.begun != 1 || n.ended > 0 || !tr.Firing || !tr.Escalated || tr.Annotations["paging"] != "" || math.Abs(o.Event.Peak) < detect.Certain {
+					t.Errorf("grown: %+v after %+v", tr, n)
+				}
+			case detect.End:
+				if n.ended++; n.quiet > 0 && tr.Annotations["paging"] != "" {
+					t.Errorf("its end: %+v", tr)
+				}
+			}
+		}
+	}
+	quiet := 0
+	for sr, n := range all {
+		if quiet += n.quiet; n.quiet != n.grown {
+			t.Errorf("%s: %+v", sr.Labels, n)
+		}
+	}
+	if quiet < 8 {
+		t.Errorf("only %d alerts began quietly", quiet)
+	}
+}
+
 // TestBudgetsSurvive: a core that was stored and read in the middle of a storm goes on bit by bit, and one that was stored
 // before there were budgets is read.
 func TestBudgetsSurvive(t *testing.T) {

@@ -108,6 +108,7 @@ type Occurrence struct {
 	Quiet   bool // told beyond the budget: it does not page
 	Event   detect.Event
 	Verdict baseline.Verdict
+	Shift   *Shift // why it is over, when it is because the level that it left is not the normal one any more
 }
 
 // Closed is an hour that became final.
@@ -253,7 +254,9 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 func sane(v float64) bool { return math.Abs(v) <= 1e30 }
 
 func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
+	level := sr.model.LevelMark()
 	s.close(sr, p.T, out)
+	over, shift := s.resettle(sr, level, p.T)
 	s.deploy(sr, p.T)
 	if p.Missing == series.Observed {
 		s.withhold(sr, p.T)
@@ -263,11 +266,17 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	in := detect.Input{
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(),
 	}
+	for _, e := range over {
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: *v, Shift: shift})
+	}
 	in.Tell = s.worth(sr, in, v)
 	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {
 		s.spend(sr, &e, p.T)
 		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: *v})
+	}
+	if e, ok := s.grow(sr); ok {
+		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Event: e, Verdict: *v})
 	}
 	if s.Def.AbsentFor > 0 {
 		if e, ok := sr.absence.Step(s.Def.AbsentFor, s.Def.Interval, p.T, p.Missing); ok {

@@ -43,10 +43,11 @@ type Herald interface {
 	Firing(f func(labels map[string]string, startsAt int64))
 }
 
-// Transition is the begin or the end of an alert.
+// Transition is the begin or the end of an alert, or that it pages by now.
 type Transition struct {
 	Words
 	Firing           bool
+	Escalated        bool  // it fires since before, told not to page, and pages now
 	StartsAt, EndsAt int64 // unix milliseconds; EndsAt is 0 while it fires
 }
 
@@ -237,7 +238,10 @@ func (in *Instance) collect(out *Output) {
 		t := in.transition(&out.Events[i], out.T)
 		in.transitions = append(in.transitions, t)
 		firing := "resolved"
-		if t.Firing {
+		switch {
+		case t.Escalated:
+			firing = "paging"
+		case t.Firing:
 			firing = "firing"
 			if out.Events[i].Quiet {
 				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.Def.Team).Inc()
@@ -252,7 +256,7 @@ func (in *Instance) collect(out *Output) {
 
 func (in *Instance) transition(o *Occurrence, t int64) Transition {
 	return Transition{
-		Words: Describe(o, t, in.o.External, in.o.Page), Firing: o.Event.Kind == detect.Begin,
+		Words: Describe(o, t, in.o.External, in.o.Page), Firing: o.Event.Kind != detect.End, Escalated: o.Event.Kind == detect.Grow,
 		StartsAt: o.Event.StartsAt, EndsAt: o.Event.EndsAt,
 	}
 }

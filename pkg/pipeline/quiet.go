@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -17,13 +18,9 @@ func (a *Announcer) Quiet(labels map[string]string, t int64) string {
 	return a.quiet.Load().By(labels, t)
 }
 
-// Silenced is Quiet for the core, which asks for every point. Nearly always nothing is silenced at all.
+// Silenced is Quiet for the core, which asks for every point of a tick.
 func (a *Announcer) Silenced(ls series.Labels, t int64) string {
-	q := a.quiet.Load()
-	if q == nil || len(q.Silences) == 0 && len(q.Maintenance) == 0 {
-		return ""
-	}
-	return q.By(ls.Map(), t)
+	return a.hushed(t).by(ls)
 }
 
 // OwnQuiet is Quiet without the silences of Alertmanagers, for them.
@@ -75,12 +72,23 @@ func (a *Announcer) SetMaintenance(ws []alert.Window) error {
 	return a.hush()
 }
 
-// SetForeign takes over the silences that are in force at Alertmanagers.
-func (a *Announcer) SetForeign(ss []alert.Silence) error {
+// SetForeign takes over the silences that Alertmanagers list; unheard are the origins of those that did not answer, whose
+// silences stay as they are. They are kept: a restart has to know what was silenced when the points that it steps through
+// were learnt. An error says that they are known in memory alone.
+func (a *Announcer) SetForeign(heard []alert.Silence, unheard map[string]bool, now int64) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.foreign = slices.DeleteFunc(slices.Clone(ss), func(s alert.Silence) bool { return s.Compile() != nil })
-	return a.hush()
+	heard = slices.DeleteFunc(slices.Clone(heard), func(s alert.Silence) bool { return s.Compile() != nil })
+	next, changed := alert.Reconcile(a.foreign, heard, unheard, now, outbox.KeepExpired)
+	if !changed && !a.foreignUnsaved {
+		return nil
+	}
+	a.foreign = next
+	err := a.deliverer.Write(func(tx *bbolt.Tx) error { return outbox.SaveForeign(tx, next) })
+	if a.foreignUnsaved = err != nil; err != nil {
+		err = fmt.Errorf("keep silences of Alertmanagers: %w", err)
+	}
+	return errors.Join(err, a.hush())
 }
 
 // hush puts silences and maintenance in force.
@@ -97,12 +105,13 @@ func (a *Announcer) hush() error {
 		}
 	}
 	a.ownQuiet.Store(&alert.Quiet{Silences: compiled, Maintenance: a.maintenance})
+	all := slices.Clone(compiled)
 	for _, s := range a.foreign {
-		if s.Compile() == nil {
-			compiled = append(compiled, s)
+		if s.Compile() == nil { // one that ended as soon as it was known is none
+			all = append(all, s)
 		}
 	}
-	q := &alert.Quiet{Silences: compiled, Maintenance: a.maintenance}
+	q := &alert.Quiet{Silences: all, Maintenance: a.maintenance}
 	a.quiet.Store(q)
 	a.machine.SetQuiet(q)
 	a.Poke()

@@ -12,8 +12,8 @@ import (
 func (h *handler) probeRoutes() {
 	h.route("GET /metrics", h.exposition(h.Registry))
 	h.route("GET /metrics/results", h.exposition(gatherResults(h.Views.Signals)))
-	h.route("GET /-/healthy", probe("healthy", h.Healthy))
-	h.route("GET /-/ready", probe("ready", h.Ready))
+	h.route("GET /-/healthy", probe("healthy", h.Healthy, nil))
+	h.route("GET /-/ready", probe("ready", h.Ready, func() []string { return h.Views.Status().Warnings }))
 }
 
 // exposition serves metrics in the format the scraper asks for.
@@ -32,8 +32,9 @@ func (l gatherLog) Println(v ...any) {
 	l.Logger.Error("metrics not complete; some are missing from this scrape", "err", fmt.Sprint(v...))
 }
 
-// probe answers 200, or 503 with the reason.
-func probe(what string, check func() error) http.Handler {
+// probe answers 200, or 503 with the reason. What is degraded is told and is no reason: who cannot store alerts still takes
+// samples and tells alerts.
+func probe(what string, check func() error, degraded func() []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-store")
@@ -43,6 +44,11 @@ func probe(what string, check func() error) http.Handler {
 			return
 		}
 		fmt.Fprintf(w, "baseliner is %s\n", what)
+		if degraded != nil {
+			for _, why := range degraded() {
+				fmt.Fprintf(w, "warning: %s\n", why)
+			}
+		}
 	})
 }
 

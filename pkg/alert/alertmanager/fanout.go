@@ -40,8 +40,9 @@ type Options struct {
 	// Over is called with episodes that need not be kept any more, Lost with those that nobody took and why.
 	Over func([]alert.Episode)
 	Lost func(e alert.Episode, why string)
-	// Silences is called with those that are in force at the Alertmanagers; nil is not.
-	Silences func([]alert.Silence)
+	// Silences is called with those that are in force at the Alertmanagers, and with the origins of those that could not
+	// be asked; nil is not.
+	Silences func(heard []alert.Silence, unheard map[string]bool)
 }
 
 // Fanout tells all Alertmanagers everything.
@@ -52,7 +53,7 @@ type Fanout struct {
 	metrics  *metrics
 	over     func([]alert.Episode)
 	lost     func(e alert.Episode, why string)
-	silences func([]alert.Silence)
+	silences func(heard []alert.Silence, unheard map[string]bool)
 	board    board
 	pace     time.Duration // between two looks at what is due
 

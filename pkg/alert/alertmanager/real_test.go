@@ -195,7 +195,7 @@ func TestRealAlertmanagers(t *testing.T) {
 
 	var mu sync.Mutex
 	var silences []alert.Silence
-	f := New(Options{Agent: "baseliner/test", Silences: func(ss []alert.Silence) {
+	f := New(Options{Agent: "baseliner/test", Silences: func(ss []alert.Silence, _ map[string]bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		silences = ss

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -31,23 +32,23 @@ func (f *Fanout) listen(ctx context.Context) {
 	if f.silences == nil {
 		return
 	}
-	wait := f.pace // the first peers have yet to be found
-	known := 0
+	wait := f.pace   // the first peers have yet to be found
+	dropped := false // the silences of who is not configured any more
 	for sleep(ctx, wait, nil, false) {
 		f.mu.Lock()
 		peers := maps.Clone(f.peers)
 		f.mu.Unlock()
 		if len(peers) == 0 {
-			if known > 0 && !f.Configured() {
-				known = 0
-				f.silences(nil)
+			if !dropped && !f.Configured() {
+				dropped = true
+				f.silences(nil, nil)
 			}
 			continue
 		}
+		dropped = false
 		wait = askSilences
 		heard := map[string]bool{} // configurations that somebody has spoken for
 		var all []alert.Silence
-		failed := false
 		for _, key := range slices.Sorted(maps.Keys(peers)) {
 			group, _, _ := strings.Cut(key, " ")
 			if heard[group] {
@@ -56,18 +57,25 @@ func (f *Fanout) listen(ctx context.Context) {
 			ss, err := peers[key].ask(ctx, f.agent)
 			if err != nil {
 				f.logger.Debug("alertmanager does not tell its silences", "peer", peers[key].name, "err", err)
-				failed = true
 				continue
 			}
 			heard[group] = true
+			for i := range ss {
+				ss[i].Origin = group
+			}
 			all = append(all, ss...)
 		}
-		if failed && len(heard) == 0 {
+		unheard := map[string]bool{}
+		for i := range f.plan.Load().configs {
+			if origin := strconv.Itoa(i); !heard[origin] {
+				unheard[origin] = true
+			}
+		}
+		if len(heard) == 0 {
 			f.metrics.silencesFailed.Inc()
 			continue
 		}
-		known = len(all)
-		f.silences(all)
+		f.silences(all, unheard)
 	}
 }
 

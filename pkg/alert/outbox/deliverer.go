@@ -67,6 +67,8 @@ type Deliverer struct {
 	bytes atomic.Int64 // of what is stored
 	wake  chan struct{}
 
+	writing, probing atomic.Pointer[error] // what the last write, and the last probe of the disk, failed with
+
 	overs sync.Mutex
 	over  map[string]bool // keys of what is over and could not be deleted
 

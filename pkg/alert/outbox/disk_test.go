@@ -230,3 +230,36 @@ func TestAnAcknowledgementThatCannotBeWritten(t *testing.T) {
 		}
 	})
 }
+
+// TestAProbeNoticesTheDisk: a disk that takes nothing shows before there is anything to write, and so does its recovery.
+func TestAProbeNoticesTheDisk(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "volume")
+	f := faultyStore(t)
+	d := NewDeliverer(Options{DB: f.db, Reserve: &Reserve{Path: filepath.Join(dir, "outbox.reserve")}})
+	check := func(what string, bad bool) {
+		t.Helper()
+		err := d.Unwritable()
+		metric := testutil.ToFloat64(d.metrics.unwritable)
+		if (err != nil) != bad || (metric == 1) != bad {
+			t.Errorf("%s: %v, metric %v", what, err, metric)
+		}
+	}
+	check("at first", false)
+	d.Probe()
+	check("the volume is gone", true)
+	d.Stored(nil) // the store had room left
+	check("a write passed all the same", true)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.Probe()
+	check("the volume is there", false)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("a probe left %v (%v)", left, err)
+	}
+	d.Stored(syscall.ENOSPC)
+	d.Probe()
+	check("a write failed, whatever a small one does", true)
+	d.Stored(nil)
+	check("written", false)
+}

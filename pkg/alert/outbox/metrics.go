@@ -35,7 +35,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		writeErrors: prometheus.NewCounter(prometheus.CounterOpts{Name: "baseliner_outbox_write_errors_total", Help: "Writes of the outbox that the disk did not take."}),
 		bytes:       prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_bytes", Help: "Size of what waits in the outbox."}),
 		memory:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_memory_only", Help: "Notifications that could not be written: the death of the process would lose them."}),
-		unwritable:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_unwritable", Help: "Whether the last write of alerts failed; they are sent from memory."}),
+		unwritable:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_unwritable", Help: "Whether the disk takes no alerts: its last write or probe failed. They are sent from memory."}),
 	}
 	if reg != nil {
 		reg.MustRegister(m.sent, m.delivered, m.failed, m.dead, m.evicted, m.latency, m.delay, m.pending, m.letters, m.circuit,

@@ -25,6 +25,7 @@ var (
 	bucketDeliveries = []byte("alert_deliveries")  // lane, sequence and part → delivery
 	bucketBoard      = []byte("alert_board")       // key → episode that Alertmanagers are told of
 	bucketSilences   = []byte("alert_silences")    // id → silence
+	bucketForeign    = []byte("alert_foreign")     // the silences of Alertmanagers
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -32,7 +33,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketForeign, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}

@@ -4,14 +4,19 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// reserveBytes is enough for thousands of notifications.
-const reserveBytes = 4 << 20
+const (
+	// reserveBytes is enough for thousands of notifications.
+	reserveBytes = 4 << 20
+	// probeBytes is what a probe of the disk writes: a block.
+	probeBytes = 4 << 10
+)
 
 // Reserve is space on disk that is given back when the disk is full, so that alerts still find some. A nil one does
 // nothing.
@@ -30,6 +35,17 @@ func (r *Reserve) restore(logger *slog.Logger) {
 		_ = os.Remove(r.Path) // half a reserve is in the way of others; it is tried again
 		logger.Debug("reserve of the outbox could not be taken; it is tried again", "err", err)
 	}
+}
+
+// probe tries to write a little, so that a full disk is noticed before an alert has to be written.
+func (r *Reserve) probe() error {
+	if r == nil {
+		return nil
+	}
+	path := r.Path + ".probe" // a new file each time: an old one has its space already
+	err := os.WriteFile(path, make([]byte, probeBytes), 0o600)
+	_ = os.Remove(path) // what cannot be removed is overwritten by the next one
+	return err
 }
 
 // release gives the space back, and says whether there was any.
@@ -56,11 +72,45 @@ func (d *Deliverer) Write(f func(tx *bbolt.Tx) error) error {
 func (d *Deliverer) Stored(err error) {
 	switch {
 	case err == nil:
-		d.metrics.unwritable.Set(0)
+		d.noteDisk(&d.writing, nil)
 	case isStorage(err):
-		d.metrics.unwritable.Set(1)
+		d.noteDisk(&d.writing, err)
 		d.metrics.writeErrors.Inc()
 	}
+}
+
+// Probe looks whether the disk takes anything, without waiting for something to write.
+func (d *Deliverer) Probe() {
+	err := d.reserve.probe()
+	if was := d.Unwritable(); err != nil && was == nil {
+		d.logger.Error("the disk takes nothing: alerts will be sent from memory", "err", err)
+	} else if err == nil && was != nil && d.writing.Load() == nil {
+		d.logger.Info("the disk takes writes again")
+	}
+	d.noteDisk(&d.probing, err)
+}
+
+// Unwritable says why alerts cannot be stored at the moment, nil when they can.
+func (d *Deliverer) Unwritable() error {
+	for _, p := range [...]*atomic.Pointer[error]{&d.writing, &d.probing} {
+		if err := p.Load(); err != nil {
+			return *err
+		}
+	}
+	return nil
+}
+
+func (d *Deliverer) noteDisk(which *atomic.Pointer[error], err error) {
+	if err == nil {
+		which.Store(nil)
+	} else {
+		which.Store(&err)
+	}
+	unwritable := 0.0
+	if d.Unwritable() != nil {
+		unwritable = 1
+	}
+	d.metrics.unwritable.Set(unwritable)
 }
 
 // isStorage tells a disk that does not take anything from a decision not to write.

@@ -9,13 +9,16 @@ import (
 	"github.com/baseliner/baseliner/pkg/alert"
 )
 
-// keepExpired is how long a silence that is over is still listed, in milliseconds: five days, as in Alertmanager.
-const keepExpired = 5 * 24 * 60 * 60 * 1000
+// KeepExpired is how long a silence that is over is still known, in milliseconds: five days, as in Alertmanager.
+const KeepExpired = 5 * 24 * 60 * 60 * 1000
+
+// foreignKey is the one record of the silences of others.
+var foreignKey = []byte("all")
 
 // ErrNoSuchSilence says that an id names none.
 var ErrNoSuchSilence = errors.New("no such silence")
 
-// PutSilence keeps a silence, and forgets those that have been over for days.
+// PutSilence keeps a silence, known since now, and forgets those that have been over for days.
 func PutSilence(tx *bbolt.Tx, s *alert.Silence, now int64, damaged Damaged) error {
 	b := tx.Bucket(bucketSilences)
 	all, err := Silences(tx, damaged)
@@ -23,12 +26,13 @@ func PutSilence(tx *bbolt.Tx, s *alert.Silence, now int64, damaged Damaged) erro
 		return err
 	}
 	for i := range all {
-		if all[i].EndsAt < now-keepExpired {
+		if all[i].EndsAt < now-KeepExpired {
 			if err := b.Delete([]byte(all[i].ID)); err != nil {
 				return err
 			}
 		}
 	}
+	s.Since = now
 	return put(b, []byte(s.ID), s)
 }
 
@@ -55,4 +59,19 @@ func Silences(tx *bbolt.Tx, damaged Damaged) (out []alert.Silence, err error) {
 		return nil
 	})
 	return out, err
+}
+
+// SaveForeign keeps the silences of others, instead of those kept before.
+func SaveForeign(tx *bbolt.Tx, ss []alert.Silence) error {
+	b := tx.Bucket(bucketForeign)
+	return put(b, foreignKey, ss)
+}
+
+// LoadForeign reads what SaveForeign stored.
+func LoadForeign(tx *bbolt.Tx, damaged Damaged) (ss []alert.Silence, err error) {
+	err = each(tx.Bucket(bucketForeign), "foreign silences", damaged, func(_ []byte, all *[]alert.Silence) error {
+		ss = append(ss, *all...)
+		return nil
+	})
+	return ss, err
 }
