@@ -100,6 +100,10 @@ func (b *Backfill) recall(in Input, t int64) error {
 			if from := s.find(o.Labels); from != nil && from.lastSeen > 0 && from.lastSeen < t {
 				sr.model.Adopt(from.model)
 				sr.lastSeen, sr.absence = from.lastSeen, from.absence
+				if from.coverage != nil {
+					known := *from.coverage
+					sr.coverage = &known
+				}
 				continue
 			}
 		}
@@ -248,6 +252,11 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	sr := to.find(from.Labels)
 	if sr == nil {
 		sr = to.add(from.Labels)
+	}
+	if c := from.coverage; c != nil && (sr.coverage == nil || sr.coverage.Hours < c.Hours) {
+		known := *c
+		known.Lost, known.Held = false, 0 // nobody was told
+		sr.coverage = &known
 	}
 	if sr.lastSeen < from.lastSeen {
 		sr.model.Adopt(from.model)

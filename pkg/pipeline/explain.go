@@ -64,7 +64,7 @@ func (in *Instance) Explain(ctx context.Context, name, match string, at int64) (
 	for _, a := range all {
 		core := &Core{silenced: silenced, forgotten: f}
 		// A signal of its own: what is shared with the living one never changes.
-		alone := &Signal{Def: s.Def, Zone: s.Zone, core: core, identity: s.identity, rule: s.rule, byKey: map[string]*Series{}}
+		alone := &Signal{Def: s.Def, Zone: s.Zone, core: core, identity: s.identity, rule: s.rule, byKey: map[string]*Series{}, shape: s.shape, lacks: map[int64]float64{}}
 		alone.budget, alone.team = budget, &team{name: s.team.name, budget: pooled} // at the exponents of now
 		r := &rebuild{in: in, core: core, signal: alone, series: alone.add(a.labels), at: at, hoursNow: a.hours}
 		e, err := r.explain(ctx)
@@ -146,14 +146,14 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 	factors := sr.model.Factors(p.T)
 	s.stepSeries(sr, p, &Output{})
 	v := &sr.verdict
-	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score()}
+	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(), Lack: sr.lack}
 	exponent := max(s.budget.Exponent(), s.team.budget.Exponent())
 	in.Tell = p.Missing == series.Observed && v.Known && s.budget.Worth(v.Score, v.Excess) && s.team.budget.Worth(v.Score, v.Excess)
 	e := &detect.Explanation{
 		Signal: s.Def.Name, Labels: sr.Labels.Map(), Unit: s.Def.Unit, At: p.T, Context: s.Zone.Describe(p.T), Weeks: v.Weeks, Hours: v.Hours,
 		Missing: p.Missing.String(), Value: detect.Number(p.Value), Expected: detect.Number(v.Center), Lower: detect.Number(v.Lower), Upper: detect.Number(v.Upper),
 		Known: v.Known, Learning: v.Reason(), Youth: factors.Youth, Schedule: factors.Schedule,
-		Score: detect.Number(v.Score), Anomalous: math.Abs(v.Score) >= 1, Returning: v.Returning, Excess: v.Excess, Exponent: exponent,
+		Score: detect.Number(v.Score), Anomalous: math.Abs(v.Score) >= 1, Returning: v.Returning, Excess: v.Excess, Exponent: exponent, Lack: sr.lack,
 		Rule: s.rule.Facts(), Before: before.Situation(), After: sr.anomaly.Situation(), Gate: sr.gate, Gates: s.rule.Ask(sr.anomaly, in),
 	}
 	if p.Missing != series.Observed {
@@ -255,6 +255,13 @@ func (r *rebuild) recorded(ctx context.Context, from int64) (points []series.Poi
 	denominators, err := r.samples(ctx, live, metricDenominator, from)
 	if err != nil {
 		return nil, first, err
+	}
+	lacks, err := r.samples(ctx, live, metricLack, from)
+	if err != nil {
+		return nil, first, err
+	}
+	for _, l := range lacks {
+		r.signal.lacks[l.T] = l.V
 	}
 	reasons, err := r.samples(ctx, live, metricMissing, 0) // told when they change only
 	if err != nil {

@@ -186,6 +186,9 @@ func (in *Instance) resolveOrphans() error {
 		if s.absence.Firing {
 			hold(Occurrence{Signal: s, Absent: true}, s.absence.StartAt)
 		}
+		if s.uncovered.Firing {
+			hold(Occurrence{Signal: s, Coverage: s.shortfall()}, s.uncovered.StartAt)
+		}
 		for _, sr := range s.series {
 			if sr.anomaly.Phase == detect.Firing {
 				o := Occurrence{Signal: s, Series: sr, Quiet: sr.quiet}
