@@ -10,20 +10,15 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
-	"github.com/baseliner/baseliner/pkg/ingest/csv"
 	"github.com/baseliner/baseliner/pkg/ingest/openmetrics"
 	"github.com/baseliner/baseliner/pkg/pipeline"
-	"github.com/baseliner/baseliner/pkg/series"
-	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
 	"github.com/baseliner/baseliner/pkg/storage/promql"
 	"github.com/baseliner/baseliner/pkg/storage/tsdb"
@@ -95,7 +90,7 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 		return b.Step(ctx, t, inputs)
 	}
 	if source.mark != nil {
-		step = everyDay(step, func() error { return b.Checkpoint(ctx) }, source.mark)
+		step = everyDay(openFor(cfg), step, func() error { return b.Checkpoint(ctx) }, source.mark)
 	}
 	if source.resumed {
 		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
@@ -159,87 +154,6 @@ func openPast(ctx context.Context, o *backfillOptions, cfg *config.Config, scrat
 		return openTable(o, cfg)
 	}
 	return openSamples(ctx, o.from, cfg, scratch)
-}
-
-// openTable reads a CSV file: its values are points already, evaluated by whoever exported them.
-func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
-	wide, err := csv.ReadWide(o.from)
-	if err != nil {
-		return nil, err
-	}
-	if len(wide.Times) == 0 {
-		return nil, fmt.Errorf("%s holds no rows", o.from)
-	}
-	columns := make([]column, len(wide.Columns))
-	for i, name := range wide.Columns {
-		if len(wide.Columns) == 1 && name == "value" || slices.Equal(wide.Columns, []string{"value", "label"}) && i == 0 {
-			name = o.signal
-			if name == "" {
-				name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(o.from), ".gz"), ".csv")
-			}
-		} else if name == "label" && slices.Contains(wide.Columns, "value") {
-			columns[i].skip = true
-			continue
-		}
-		if columns[i], err = parseColumn(name, cfg.Signals); err != nil {
-			return nil, fmt.Errorf("%s: column %q: %w", o.from, name, err)
-		}
-	}
-	p := &past{first: wide.Times[0], last: wide.Times[len(wide.Times)-1], close: func() error { return nil }}
-	if err := notFromTheFuture(o.from, p.last, cfg); err != nil {
-		return nil, err
-	}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
-		bySignal := map[string][]int{}
-		var order []*pipeline.Signal
-		for i, c := range columns {
-			if c.skip {
-				continue
-			}
-			if bySignal[c.signal] == nil {
-				order = append(order, core.Signal(c.signal))
-			}
-			bySignal[c.signal] = append(bySignal[c.signal], i)
-		}
-		inputs := make([]pipeline.Input, len(order))
-		for r, t := range wide.Times {
-			for k, s := range order {
-				inputs[k] = pipeline.Input{Signal: s, Otherwise: series.NoData, Observations: inputs[k].Observations[:0]}
-				for _, i := range bySignal[s.Def.Name] {
-					if v := wide.Values[i][r]; !math.IsNaN(v) {
-						inputs[k].Observations = append(inputs[k].Observations, pipeline.Observation{Labels: columns[i].labels, Point: series.Point{T: t, Value: v}})
-					}
-				}
-			}
-			if err := f(t, inputs); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return p, nil
-}
-
-type column struct {
-	signal string
-	labels series.Labels
-	skip   bool
-}
-
-// parseColumn reads a column's name: a signal, or signal{label="value"} for one of its series.
-func parseColumn(name string, signals []signal.Definition) (column, error) {
-	ls, err := parser.NewParser(parser.Options{}).ParseMetric(name)
-	if err != nil {
-		return column{}, err
-	}
-	c := column{signal: ls.Get("__name__"), labels: tsdb.FromPrometheus(ls, "__name__")}
-	names := make([]string, len(signals))
-	for i, s := range signals {
-		if names[i] = s.Name; s.Name == c.signal {
-			return c, nil
-		}
-	}
-	return c, fmt.Errorf("no signal of that name is configured; there are %s", joinNames(names))
 }
 
 func notFromTheFuture(file string, last int64, cfg *config.Config) error {

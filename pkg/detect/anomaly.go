@@ -229,6 +229,7 @@ func (r *Rule) lost(s *State, in Input) []Event {
 	if after == 0 {
 		after = DefaultAbsentFor
 	}
+	after = patience(after, r.Interval)
 	elapsed := min(in.T-s.Stepped, r.Interval.Milliseconds()) // what lies between ticks further apart was our own downtime
 	s.Stepped = in.T
 	switch {

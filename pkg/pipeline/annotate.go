@@ -28,7 +28,7 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 	d := &o.Signal.Def
 	w := Words{Labels: identity(o, external), Annotations: map[string]string{}}
 	name := subject(o)
-	at := o.Signal.Zone.Describe(t)
+	at := o.Signal.describe(t)
 	a := w.Annotations
 	switch {
 	case o.Absent && o.Event.Kind == detect.End:
@@ -61,7 +61,7 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	lower, upper := bandToTell(v, o.Event.Kind == detect.End)
 	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(lower, upper, d.Unit), seen)
 	if !v.Known {
-		normal = v.Reason()
+		normal = o.Signal.reason(&v.Expectation)
 	}
 	if o.Event.Kind == detect.End {
 		now := "no data"

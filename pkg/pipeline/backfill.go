@@ -21,6 +21,12 @@ import (
 
 const dayMillis = 24 * hourMillis
 
+// A block of history holds a day, or up to so many days while it has fewer points than are worth one.
+const (
+	blockDays   = 5
+	blockPoints = 10_000
+)
+
 // Backfill fills history from the past: the same steps as live, with nobody told. It writes hourly summaries to the
 // ledger and values to blocks of the history store; Finish makes the models anew from all summaries there are. Doing
 // it again with the same points changes nothing.
@@ -34,7 +40,8 @@ type Backfill struct {
 	known   map[state.SeriesID]bool
 	closed  []Closed
 
-	day    int64
+	day    int64 // the first of the block
+	stored int   // points in it
 	block  *tsdb.BlockWriter
 	app    *appender
 	refs   map[*Series]*[4]storage.SeriesRef
@@ -80,6 +87,13 @@ func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
 			return err
 		}
 	}
+	for i := range out.Judged {
+		if out.Judged[i].Verdict.Missing == series.Observed {
+			b.Points++
+		} else {
+			b.Silent++
+		}
+	}
 	if t < b.newest-b.keep {
 		return nil
 	}
@@ -108,7 +122,7 @@ func (b *Backfill) recall(in Input, t int64) error {
 			}
 		}
 		err := b.ledger.View(func(tx *bbolt.Tx) error {
-			_, before, err := recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), 0, int32(t/hourMillis))
+			_, before, err := in.Signal.recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), in.Signal.realHour(int32(in.Signal.modelTime(t)/hourMillis)))
 			sr.model.Refold(before)
 			return err
 		})
@@ -120,7 +134,7 @@ func (b *Backfill) recall(in Input, t int64) error {
 }
 
 func (b *Backfill) store(ctx context.Context, out *Output) error {
-	if day := out.T / dayMillis; b.block == nil || day != b.day {
+	if day := out.T / dayMillis; b.block == nil || day != b.day && (b.stored >= blockPoints || day/blockDays != b.day/blockDays) {
 		if err := b.flushBlock(ctx); err != nil {
 			return err
 		}
@@ -128,24 +142,23 @@ func (b *Backfill) store(ctx context.Context, out *Output) error {
 		if err != nil {
 			return fmt.Errorf("write history: %w", err)
 		}
-		b.day, b.block, b.app = day, w, &appender{Appender: w.Appender(ctx)}
+		b.day, b.stored, b.block, b.app = day, 0, w, &appender{Appender: w.Appender(ctx)}
 		clear(b.refs) // they belong to the block
 	}
 	for i := range out.Judged {
 		j := &out.Judged[i]
 		v := &j.Verdict
 		if v.Missing != series.Observed {
-			b.Silent++
 			continue
 		}
-		b.Points++
+		b.stored++
 		refs := b.refs[j.Series]
 		if refs == nil {
 			refs = new([4]storage.SeriesRef)
 			b.refs[j.Series] = refs
 		}
 		step := j.Signal.Def.Interval.Milliseconds()
-		if past := out.T % hourMillis; past >= hourMillis/2 && past < hourMillis/2+step || b.grains[j.Series] == 0 {
+		if past := out.T % hourMillis; past >= hourMillis/2 && past < hourMillis/2+step || step >= hourMillis || b.grains[j.Series] == 0 {
 			b.grains[j.Series] = grain(v.Lower, v.Upper, v.Center, historySteps)
 			if v.Known {
 				for k, x := range [...]float64{v.Center, v.Lower, v.Upper} {
@@ -268,7 +281,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	}
 	var history []baseline.Summary
 	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
-		_, history, err = recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), 0, wholeHistory)
+		_, history, err = to.recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), wholeHistory)
 		return err
 	})
 	if err != nil {
@@ -282,12 +295,14 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 	err := b.ledger.Update(func(tx *bbolt.Tx) error {
 		for _, s := range from.model.Rest() {
+			open := s.Hour
+			s.Hour = to.realHour(s.Hour)
 			known, err := state.Summaries(tx, sr.ID, s.Hour, s.Hour+1)
 			if err != nil {
 				return err
 			}
 			m := sr.model
-			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour {
+			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == open {
 				continue
 			}
 			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known, state.PutSummary); err != nil {

@@ -265,7 +265,10 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 		s.withhold(sr, p.T)
 	}
 	sr.lack = s.cover(sr, p)
-	v, _, _ := sr.model.Step(p)
+	of := p
+	of.T = s.modelTime(p.T)
+	v, _, _ := sr.model.Step(of)
+	v.T = p.T
 	in := detect.Input{
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(), Lack: sr.lack,
 	}
@@ -326,11 +329,15 @@ func (s *Signal) add(ls series.Labels) *Series {
 func (s *Signal) newModel() *baseline.Model {
 	switch {
 	case s.Def.Ratio != nil:
-		return baseline.New(s.Zone, s.Def.Interval, baseline.OfRatio(s.Def.Window))
+		window := s.Def.Window
+		if s.daily() {
+			window /= 24
+		}
+		return baseline.New(s.modelCalendar(), s.modelStep(), baseline.OfRatio(window))
 	case s.Def.Kind == "count":
-		return baseline.New(s.Zone, s.Def.Interval, baseline.OfCounts())
+		return baseline.New(s.modelCalendar(), s.modelStep(), baseline.OfCounts())
 	}
-	return baseline.New(s.Zone, s.Def.Interval)
+	return baseline.New(s.modelCalendar(), s.modelStep())
 }
 
 // drop forgets a series and ends what it had open.

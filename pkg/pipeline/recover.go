@@ -223,7 +223,7 @@ func (in *Instance) resolveOrphans() error {
 		if sr := o.Series; sr != nil {
 			if o.Verdict = sr.verdict; sr.stepped == 0 {
 				o.Verdict = unseen(series.Point{T: in.last, Missing: series.Downtime})
-				o.Verdict.Expectation = sr.model.Expect(in.last)
+				o.Verdict.Expectation = sr.model.Expect(o.Signal.modelTime(in.last))
 			}
 		}
 		in.transitions = append(in.transitions, in.transition(o, in.last))

@@ -56,9 +56,6 @@ func (r *recordedTick) inputs() []Input {
 	return in
 }
 
-// due reports whether the signal is evaluated at the tick.
-func due(s *Signal, t int64) bool { return t%s.Def.Interval.Milliseconds() == 0 }
-
 func readRecording(ctx context.Context, live *tsdb.DB, core *Core, from, to int64, changed map[string]bool) ([]*recordedTick, error) {
 	var ticks []*recordedTick
 	at := map[int64]*recordedTick{}

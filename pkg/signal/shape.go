@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -78,4 +79,60 @@ func sums(n parser.Expr) bool {
 		return left || right
 	}
 	return false
+}
+
+// ResultLabels are the names of the labels that results have, sorted, as far as the expression alone says.
+func (d *Definition) ResultLabels() (names []string, known bool) {
+	if d.Ratio != nil {
+		return nil, false
+	}
+	e, err := parser.NewParser(parser.Options{}).ParseExpr(d.Expr)
+	if err != nil {
+		return nil, false
+	}
+	return resultLabels(e)
+}
+
+func resultLabels(n parser.Expr) (names []string, known bool) {
+	switch n := n.(type) {
+	case *parser.AggregateExpr:
+		if n.Without || n.Op == parser.COUNT_VALUES || n.Op == parser.TOPK || n.Op == parser.BOTTOMK || n.Op == parser.LIMITK || n.Op == parser.LIMIT_RATIO {
+			return nil, false
+		}
+		names = slices.Clone(n.Grouping)
+		slices.Sort(names)
+		return names, true
+	case *parser.ParenExpr:
+		return resultLabels(n.Expr)
+	case *parser.UnaryExpr:
+		return resultLabels(n.Expr)
+	case *parser.SubqueryExpr:
+		return resultLabels(n.Expr)
+	case *parser.Call:
+		if n.Func.Name == "label_replace" || n.Func.Name == "label_join" || n.Func.Name == "absent" {
+			return nil, false
+		}
+		for _, a := range n.Args {
+			if a.Type() == parser.ValueTypeVector || a.Type() == parser.ValueTypeMatrix {
+				names, known = resultLabels(a)
+				if n.Func.Name == "histogram_quantile" || n.Func.Name == "histogram_fraction" {
+					names = slices.DeleteFunc(names, func(l string) bool { return l == "le" })
+				}
+				return names, known
+			}
+		}
+	case *parser.BinaryExpr:
+		switch {
+		case n.RHS.Type() == parser.ValueTypeScalar:
+			return resultLabels(n.LHS)
+		case n.LHS.Type() == parser.ValueTypeScalar:
+			return resultLabels(n.RHS)
+		}
+		left, ok := resultLabels(n.LHS)
+		right, too := resultLabels(n.RHS)
+		if ok && too && slices.Equal(left, right) {
+			return left, true
+		}
+	}
+	return nil, false
 }

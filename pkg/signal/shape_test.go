@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"fmt"
 	"testing"
 	"time"
 )
@@ -26,6 +27,22 @@ func TestShape(t *testing.T) {
 	check(`max by (instance) (latency_seconds)`, false, 0)
 	check(`rate(a[5m])`, false, 5*time.Minute)
 	check(`not an expression`, false, 0)
+	labels := func(expr, want string) {
+		t.Helper()
+		d := Definition{Expr: expr}
+		names, known := d.ResultLabels()
+		if got := fmt.Sprint(names, known); got != want {
+			t.Errorf("%s: labels %s, want %s", expr, got, want)
+		}
+	}
+	labels(`sum(a)`, "[] true")
+	labels(`60 * sum by (route, code) (rate(a[5m]))`, "[code route] true")
+	labels(`histogram_quantile(0.9, sum by (le, route) (rate(b_bucket[5m])))`, "[route] true")
+	labels(`sum by (x) (a) / sum by (x) (b)`, "[x] true")
+	labels(`sum by (x) (a) or vector(0)`, "[] false")
+	labels(`topk by (x) (1, a)`, "[] false")
+	labels(`sum without (pod) (a)`, "[] false")
+	labels(`rate(a[5m])`, "[] false")
 	ratio := Definition{Ratio: &Ratio{`sum(increase(a[5m]))`, `sum(increase(b[10m]))`}}
 	if got := ratio.Shape(); got != (Shape{false, 10 * time.Minute}) {
 		t.Errorf("a ratio: %+v", got)
