@@ -25,8 +25,8 @@ import (
 )
 
 type backfillOptions struct {
-	from, signal, config, path, http string
-	back                             time.Duration
+	from, signal, config, path, http, url string
+	back                                  time.Duration
 }
 
 func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
@@ -36,7 +36,8 @@ func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
 	c.Flag("http.config.file", "Authentication and TLS towards a server, in the format of Prometheus' HTTP client.").StringVar(&o.http)
 	c.Flag("signal", "Signal that a timestamp,value file belongs to; by default the name of the file.").StringVar(&o.signal)
 	c.Flag("config.file", "Configuration whose signals are filled.").Default("config/baseliner.yml").StringVar(&o.config)
-	c.Flag("storage.path", "Storage of the stopped instance.").Default("data").StringVar(&o.path)
+	c.Flag("storage.path", "Storage of the instance. Where it is running, the past is sent to it.").Default("data").StringVar(&o.path)
+	c.Flag("url", "URL of the running instance, which needs --web.enable-admin-api.").Default(defaultURL).StringVar(&o.url)
 	return o
 }
 
@@ -45,21 +46,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err != nil {
 		return err
 	}
-	// Blocks are put together in the directory for temporary files: in a container the storage may be the only place.
-	if os.Getenv("TMPDIR") == "" {
-		if err := os.MkdirAll(o.path, 0o750); err != nil {
-			return fmt.Errorf("create storage: %w", err)
-		}
-		if err := os.Setenv("TMPDIR", o.path); err != nil {
-			return err
-		}
+	if err := scratchIn(o.path); err != nil {
+		return err
 	}
 	if len(cfg.Signals) == 0 {
 		return fmt.Errorf("%s configures no signals to fill", o.config)
 	}
 	st, err := openStores(o.path, cfg, nil, logger)
 	if errors.Is(err, state.ErrLocked) {
-		return fmt.Errorf("%w; stop the instance first: filling a running one is not available yet", err)
+		return backfillRunning(ctx, o, cfg, stdout, logger)
 	}
 	if err != nil {
 		return err
@@ -114,11 +109,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 			return err
 		}
 	}
-	span := time.Duration(b.Last-b.First) * time.Millisecond
-	took := time.Since(began)
-	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", source.name(o.from),
-		utc(b.First), utc(b.Last), span.Hours()/24, b.Core().Size(), b.Points, b.Silent, took.Seconds())
-	if b.Points == 0 {
+	return report(stdout, source.name(o.from), filled{b.First, b.Last, b.Core().Size(), b.Points, b.Silent}, time.Since(began))
+}
+
+// report says what came of it.
+func report(stdout io.Writer, name string, f filled, took time.Duration) error {
+	span := time.Duration(f.Last-f.First) * time.Millisecond
+	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", name,
+		utc(f.First), utc(f.Last), span.Hours()/24, f.Series, f.Points, f.Silent, took.Seconds())
+	if f.Points == 0 {
 		return errors.New("no signal found a single point in it: compare its names with the configuration's expressions")
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -32,10 +33,12 @@ const (
 // it again with the same points changes nothing.
 type Backfill struct {
 	ledger  *state.Ledger
-	dir     string // of the history store
-	keep    int64  // milliseconds of history that is kept
-	newest  int64  // what is older than newest − keep is learnt but not stored
-	base    *Core  // of the instance: what it knows is gone on with
+	dir     string      // of the history store
+	keep    int64       // milliseconds of history that is kept
+	newest  int64       // what is older than newest − keep is learnt but not stored
+	base    *Core       // of the instance: what it knows is gone on with
+	guard   sync.Locker // of base, where it lives; else nil
+	until   int64       // of an instance that lives: history after its last tick is its own
 	scratch *Core
 	known   map[state.SeriesID]bool
 	closed  []Closed
@@ -94,7 +97,7 @@ func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
 			b.Silent++
 		}
 	}
-	if t < b.newest-b.keep {
+	if t < b.newest-b.keep || b.until > 0 && t > b.until {
 		return nil
 	}
 	return b.store(ctx, &out)
@@ -110,16 +113,8 @@ func (b *Backfill) recall(in Input, t int64) error {
 			return err
 		}
 		sr := in.Signal.add(o.Labels)
-		if s := b.base.byName[in.Signal.Def.Name]; s != nil && s.identity == in.Signal.identity {
-			if from := s.find(o.Labels); from != nil && from.lastSeen > 0 && from.lastSeen < t {
-				sr.model.Adopt(from.model)
-				sr.lastSeen, sr.absence = from.lastSeen, from.absence
-				if from.coverage != nil {
-					known := *from.coverage
-					sr.coverage = &known
-				}
-				continue
-			}
+		if b.adopt(in.Signal, sr, t) {
+			continue
 		}
 		err := b.ledger.View(func(tx *bbolt.Tx) error {
 			_, before, err := in.Signal.recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), in.Signal.realHour(int32(in.Signal.modelTime(t)/hourMillis)))
@@ -131,6 +126,29 @@ func (b *Backfill) recall(in Input, t int64) error {
 		}
 	}
 	return nil
+}
+
+// adopt goes on from what the instance knows of a series, if all of that is older than t.
+func (b *Backfill) adopt(to *Signal, sr *Series, t int64) bool {
+	if b.guard != nil {
+		b.guard.Lock()
+		defer b.guard.Unlock()
+	}
+	s := b.base.byName[to.Def.Name]
+	if s == nil || s.identity != to.identity {
+		return false
+	}
+	from := s.find(sr.Labels)
+	if from == nil || from.lastSeen == 0 || from.lastSeen >= t {
+		return false
+	}
+	sr.model.Adopt(from.model)
+	sr.lastSeen, sr.absence = from.lastSeen, from.absence
+	if from.coverage != nil {
+		known := *from.coverage
+		sr.coverage = &known
+	}
+	return true
 }
 
 func (b *Backfill) store(ctx context.Context, out *Output) error {
