@@ -10,28 +10,23 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/ingest"
-	"github.com/baseliner/baseliner/pkg/ingest/csv"
 	"github.com/baseliner/baseliner/pkg/ingest/openmetrics"
 	"github.com/baseliner/baseliner/pkg/pipeline"
-	"github.com/baseliner/baseliner/pkg/series"
-	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
 	"github.com/baseliner/baseliner/pkg/storage/promql"
 	"github.com/baseliner/baseliner/pkg/storage/tsdb"
 )
 
 type backfillOptions struct {
-	from, signal, config, path, http string
-	back                             time.Duration
+	from, signal, config, path, http, url string
+	back                                  time.Duration
 }
 
 func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
@@ -41,7 +36,8 @@ func backfillFlags(c *kingpin.CmdClause) *backfillOptions {
 	c.Flag("http.config.file", "Authentication and TLS towards a server, in the format of Prometheus' HTTP client.").StringVar(&o.http)
 	c.Flag("signal", "Signal that a timestamp,value file belongs to; by default the name of the file.").StringVar(&o.signal)
 	c.Flag("config.file", "Configuration whose signals are filled.").Default("config/baseliner.yml").StringVar(&o.config)
-	c.Flag("storage.path", "Storage of the stopped instance.").Default("data").StringVar(&o.path)
+	c.Flag("storage.path", "Storage of the instance. Where it is running, the past is sent to it.").Default("data").StringVar(&o.path)
+	c.Flag("url", "URL of the running instance, which needs --web.enable-admin-api.").Default(defaultURL).StringVar(&o.url)
 	return o
 }
 
@@ -50,21 +46,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err != nil {
 		return err
 	}
-	// Blocks are put together in the directory for temporary files: in a container the storage may be the only place.
-	if os.Getenv("TMPDIR") == "" {
-		if err := os.MkdirAll(o.path, 0o750); err != nil {
-			return fmt.Errorf("create storage: %w", err)
-		}
-		if err := os.Setenv("TMPDIR", o.path); err != nil {
-			return err
-		}
+	if err := scratchIn(o.path); err != nil {
+		return err
 	}
 	if len(cfg.Signals) == 0 {
 		return fmt.Errorf("%s configures no signals to fill", o.config)
 	}
 	st, err := openStores(o.path, cfg, nil, logger)
 	if errors.Is(err, state.ErrLocked) {
-		return fmt.Errorf("%w; stop the instance first: filling a running one is not available yet", err)
+		return backfillRunning(ctx, o, cfg, stdout, logger)
 	}
 	if err != nil {
 		return err
@@ -95,7 +85,7 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 		return b.Step(ctx, t, inputs)
 	}
 	if source.mark != nil {
-		step = everyDay(step, func() error { return b.Checkpoint(ctx) }, source.mark)
+		step = everyDay(openFor(cfg), step, func() error { return b.Checkpoint(ctx) }, source.mark)
 	}
 	if source.resumed {
 		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
@@ -119,11 +109,15 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 			return err
 		}
 	}
-	span := time.Duration(b.Last-b.First) * time.Millisecond
-	took := time.Since(began)
-	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", source.name(o.from),
-		utc(b.First), utc(b.Last), span.Hours()/24, b.Core().Size(), b.Points, b.Silent, took.Seconds())
-	if b.Points == 0 {
+	return report(stdout, source.name(o.from), filled{b.First, b.Last, b.Core().Size(), b.Points, b.Silent}, time.Since(began))
+}
+
+// report says what came of it.
+func report(stdout io.Writer, name string, f filled, took time.Duration) error {
+	span := time.Duration(f.Last-f.First) * time.Millisecond
+	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", name,
+		utc(f.First), utc(f.Last), span.Hours()/24, f.Series, f.Points, f.Silent, took.Seconds())
+	if f.Points == 0 {
 		return errors.New("no signal found a single point in it: compare its names with the configuration's expressions")
 	}
 	return nil
@@ -159,87 +153,6 @@ func openPast(ctx context.Context, o *backfillOptions, cfg *config.Config, scrat
 		return openTable(o, cfg)
 	}
 	return openSamples(ctx, o.from, cfg, scratch)
-}
-
-// openTable reads a CSV file: its values are points already, evaluated by whoever exported them.
-func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
-	wide, err := csv.ReadWide(o.from)
-	if err != nil {
-		return nil, err
-	}
-	if len(wide.Times) == 0 {
-		return nil, fmt.Errorf("%s holds no rows", o.from)
-	}
-	columns := make([]column, len(wide.Columns))
-	for i, name := range wide.Columns {
-		if len(wide.Columns) == 1 && name == "value" || slices.Equal(wide.Columns, []string{"value", "label"}) && i == 0 {
-			name = o.signal
-			if name == "" {
-				name = strings.TrimSuffix(strings.TrimSuffix(filepath.Base(o.from), ".gz"), ".csv")
-			}
-		} else if name == "label" && slices.Contains(wide.Columns, "value") {
-			columns[i].skip = true
-			continue
-		}
-		if columns[i], err = parseColumn(name, cfg.Signals); err != nil {
-			return nil, fmt.Errorf("%s: column %q: %w", o.from, name, err)
-		}
-	}
-	p := &past{first: wide.Times[0], last: wide.Times[len(wide.Times)-1], close: func() error { return nil }}
-	if err := notFromTheFuture(o.from, p.last, cfg); err != nil {
-		return nil, err
-	}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
-		bySignal := map[string][]int{}
-		var order []*pipeline.Signal
-		for i, c := range columns {
-			if c.skip {
-				continue
-			}
-			if bySignal[c.signal] == nil {
-				order = append(order, core.Signal(c.signal))
-			}
-			bySignal[c.signal] = append(bySignal[c.signal], i)
-		}
-		inputs := make([]pipeline.Input, len(order))
-		for r, t := range wide.Times {
-			for k, s := range order {
-				inputs[k] = pipeline.Input{Signal: s, Otherwise: series.NoData, Observations: inputs[k].Observations[:0]}
-				for _, i := range bySignal[s.Def.Name] {
-					if v := wide.Values[i][r]; !math.IsNaN(v) {
-						inputs[k].Observations = append(inputs[k].Observations, pipeline.Observation{Labels: columns[i].labels, Point: series.Point{T: t, Value: v}})
-					}
-				}
-			}
-			if err := f(t, inputs); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	return p, nil
-}
-
-type column struct {
-	signal string
-	labels series.Labels
-	skip   bool
-}
-
-// parseColumn reads a column's name: a signal, or signal{label="value"} for one of its series.
-func parseColumn(name string, signals []signal.Definition) (column, error) {
-	ls, err := parser.NewParser(parser.Options{}).ParseMetric(name)
-	if err != nil {
-		return column{}, err
-	}
-	c := column{signal: ls.Get("__name__"), labels: tsdb.FromPrometheus(ls, "__name__")}
-	names := make([]string, len(signals))
-	for i, s := range signals {
-		if names[i] = s.Name; s.Name == c.signal {
-			return c, nil
-		}
-	}
-	return c, fmt.Errorf("no signal of that name is configured; there are %s", joinNames(names))
 }
 
 func notFromTheFuture(file string, last int64, cfg *config.Config) error {

@@ -120,8 +120,8 @@ func writeMark(file, from string, done int64) error {
 	return os.Rename(file+".tmp", file)
 }
 
-// everyDay calls mark with the begin of the hour once a day of ticks is over: what came before it is kept.
-func everyDay(f func(int64, []pipeline.Input) error, checkpoint func() error, mark func(int64) error) func(int64, []pipeline.Input) error {
+// everyDay calls mark once a day of ticks is over: what came before it is kept. What was open then is done again.
+func everyDay(open time.Duration, f func(int64, []pipeline.Input) error, checkpoint func() error, mark func(int64) error) func(int64, []pipeline.Input) error {
 	const day = 24 * int64(time.Hour/time.Millisecond)
 	last := int64(-1)
 	return func(t int64, inputs []pipeline.Input) error {
@@ -130,8 +130,7 @@ func everyDay(f func(int64, []pipeline.Input) error, checkpoint func() error, ma
 				if err := checkpoint(); err != nil {
 					return err
 				}
-				// The last hours are not closed yet: they are done again.
-				if err := mark(d*day - 6*int64(time.Hour/time.Millisecond)); err != nil {
+				if err := mark(d*day - open.Milliseconds()); err != nil {
 					return err
 				}
 			}

@@ -40,7 +40,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 			}
 		},
 		TSDB:   i.tsdbStatus,
-		Routes: append(i.alertRoutes(), i.inputs.routes()...),
+		Routes: append(append(i.alertRoutes(), i.inputs.routes()...), (&filler{instance: i}).route()),
 		Flags: map[string]string{
 			"config.file": i.o.config, "storage.path": i.o.path, "web.listen-address": strings.Join(i.o.listen, ","),
 			"web.probe-address": i.o.probe, "web.external-url": i.o.external, "web.route-prefix": i.o.prefix,

@@ -7,6 +7,9 @@ import (
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
+// KnownAfter is how many hours of history a series needs before it is judged.
+const KnownAfter = firstDay + tailHours
+
 // Ignorance says why a series cannot be judged.
 type Ignorance uint8
 

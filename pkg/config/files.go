@@ -47,7 +47,7 @@ func (l *loader) referenced(root *yaml.Node) {
 // isFreeForm reports whether the keys beside a path are names of the user's choice.
 func isFreeForm(path string) bool {
 	above := path[:max(strings.LastIndexByte(path, '.'), 0)]
-	return payloadPath.MatchString(path) || strings.HasSuffix(above, "labels") || strings.HasSuffix(above, ".annotations") || strings.HasSuffix(above, ".params")
+	return payloadPath.MatchString(path) || strings.HasSuffix(above, "labels") || strings.HasSuffix(above, ".annotations") && above != "ingest.annotations" || strings.HasSuffix(above, ".params")
 }
 
 // fingerprint identifies a configuration's content: its text and the files it names, missing ones included.

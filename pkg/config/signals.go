@@ -141,8 +141,12 @@ func (l *loader) signalTimes(path string, s *signalSchema, d *signal.Definition)
 	if !l.has(path + ".interval") {
 		d.Interval = l.cfg.Global.EvaluationInterval
 	} else {
-		l.between(path+".interval", s.Interval, time.Second, time.Hour)
-		l.whole(path+".interval", s.Interval)
+		if s.Interval != signal.Day && s.Interval > time.Hour {
+			l.fail(path+".interval", "1h is the longest but 1d, which judges each day of the signal's timezone", "%s is neither at most 1h nor 1d", written(s.Interval))
+		} else if s.Interval != signal.Day {
+			l.between(path+".interval", s.Interval, time.Second, time.Hour)
+			l.whole(path+".interval", s.Interval)
+		}
 	}
 	if !l.has(path + ".timezone") {
 		d.Zone = l.cfg.Global.Timezone

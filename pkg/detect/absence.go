@@ -26,6 +26,7 @@ type Absence struct {
 // value that is not a number or a ratio of nothing says nothing about it. Ticks come every interval; what lies between
 // two that are further apart was our own downtime.
 func (a *Absence) Step(after, interval time.Duration, t int64, missing series.Missing) (Event, bool) {
+	after = patience(after, interval)
 	elapsed := min(t-a.Stepped, interval.Milliseconds())
 	a.Stepped = t
 	switch {
@@ -51,6 +52,9 @@ func (a *Absence) Step(after, interval time.Duration, t int64, missing series.Mi
 	a.Firing, a.StartAt = true, t-a.Silent
 	return Event{Kind: Begin, StartsAt: a.StartAt}, true
 }
+
+// patience is how long silence has to last: where points are far apart, one that does not come is not enough.
+func patience(after, interval time.Duration) time.Duration { return max(after, interval*3/2) }
 
 func (a *Absence) end(t int64) (Event, bool) {
 	if !a.Firing {

@@ -68,6 +68,7 @@ type Input struct {
 	Tell            bool    // beyond what the budgets ask for: worth telling
 	Returning       bool    // inside its context again after an excursion
 	Context         float64 // score of the context alone
+	Lack            float64 // share of what a sum usually adds up that was not seen
 }
 
 // Event is a change that others must hear of.
@@ -100,6 +101,7 @@ const (
 	GateBudget    Gate = "budget"    // outside its band, but no further than has come too often for the budget
 	GateReturning Gate = "returning" // a break, but back to normal
 	GateDirection Gate = "direction"
+	GateCoverage  Gate = "coverage" // a fall that comes of what did not report
 	GateAbsolute  Gate = "min_change_absolute"
 	GateRelative  Gate = "min_change_relative"
 	GateSure      Gate = "sure" // barely outside, and alone so far
@@ -189,6 +191,9 @@ func (r *Rule) side(in Input) (series.Direction, Gate) {
 	if r.Direction != series.Both && r.Direction != dir {
 		return dir, GateDirection
 	}
+	if dir == series.Down && Covers(in.Lack, in.Value, in.Expected) {
+		return dir, GateCoverage
+	}
 	// An innovation may point the other way than the deviation: back from an incident, say. The smallest change is
 	// asked of what people see, value against expectation.
 	change := math.Abs(in.Value - in.Expected)
@@ -225,6 +230,7 @@ func (r *Rule) lost(s *State, in Input) []Event {
 	if after == 0 {
 		after = DefaultAbsentFor
 	}
+	after = patience(after, r.Interval)
 	elapsed := min(in.T-s.Stepped, r.Interval.Milliseconds()) // what lies between ticks further apart was our own downtime
 	s.Stepped = in.T
 	switch {

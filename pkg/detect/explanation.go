@@ -34,9 +34,10 @@ type Explanation struct {
 	Power     float64    `json:"level_power"` // of the level, with which shape and noise go: 0 additive, 1 multiplicative
 	Score     Number     `json:"score"`
 	Anomalous bool       `json:"anomalous"`
-	Returning bool       `json:"returning"` // inside its context again after an excursion
-	Excess    float64    `json:"excess"`    // how far beyond its threshold, in units of the exponent that budgets move
-	Exponent  float64    `json:"exponent"`  // from which excess on the budgets want to be told
+	Returning bool       `json:"returning"`      // inside its context again after an excursion
+	Excess    float64    `json:"excess"`         // how far beyond its threshold, in units of the exponent that budgets move
+	Exponent  float64    `json:"exponent"`       // from which excess on the budgets want to be told
+	Lack      float64    `json:"lack,omitempty"` // share of what a sum usually adds up that was not seen
 
 	Rule   RuleFacts `json:"rule"`
 	Before Situation `json:"before"` // the anomaly before the point …
@@ -136,7 +137,7 @@ func Decide(e *Explanation) (d Decision, err error) {
 	d.Anomalous = math.Abs(d.Score) >= 1
 	d.Events, d.Gate = rule.Step(&d.After, Input{
 		T: e.At, Missing: missing, Known: e.Known, Value: float64(e.Value), Expected: float64(e.Expected), Score: d.Score, Returning: e.Returning,
-		Tell: e.tell(missing, d.Score), Context: e.context(),
+		Tell: e.tell(missing, d.Score), Context: e.context(), Lack: e.Lack,
 	})
 	return d, nil
 }
@@ -207,6 +208,7 @@ func (r *Rule) Ask(after State, in Input) []Asked {
 		{Gate: GateBudget, Passed: judged && in.Tell},
 		{Gate: GateReturning, Passed: judged && !in.Returning},
 		{Gate: GateDirection, Passed: judged && (r.Direction == series.Both || r.Direction == dir), Text: dir.String() + ", watched: " + r.Direction.String()},
+		{Gate: GateCoverage, Passed: judged && !(dir == series.Down && Covers(in.Lack, in.Value, in.Expected))},
 		number(GateAbsolute, change, r.MinAbsolute),
 	}
 	relative := number(GateRelative, change, r.MinRelative*math.Abs(in.Expected))

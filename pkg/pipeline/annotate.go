@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"maps"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 	d := &o.Signal.Def
 	w := Words{Labels: identity(o, external), Annotations: map[string]string{}}
 	name := subject(o)
-	at := o.Signal.Zone.Describe(t)
+	at := o.Signal.describe(t)
 	a := w.Annotations
 	switch {
 	case o.Absent && o.Event.Kind == detect.End:
@@ -39,6 +40,8 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 		a["description"] = fmt.Sprintf("%s has shown nothing for %s (last checked %s). Silence is neither judged nor learnt.", name, silent, at)
 	case o.Shift != nil:
 		describeShift(a, o, name, at)
+	case o.Coverage != nil:
+		describeCoverage(a, o, name, at)
 	default:
 		describeAnomaly(a, o, name, at)
 	}
@@ -60,7 +63,7 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	lower, upper := bandToTell(v, o.Event.Kind == detect.End)
 	normal := fmt.Sprintf("normal for %s is %s (%s)", day, signal.FormatRange(lower, upper, d.Unit), seen)
 	if !v.Known {
-		normal = v.Reason()
+		normal = o.Signal.reason(&v.Expectation)
 	}
 	if o.Event.Kind == detect.End {
 		now := "no data"
@@ -83,6 +86,23 @@ func describeAnomaly(a map[string]string, o *Occurrence, name, at string) {
 	}
 	a["expected"], a["lower"], a["upper"] = plain(v.Center), plain(lower), plain(upper)
 	a["context"] = fmt.Sprintf("%s, %s", at, seen)
+}
+
+// describeCoverage tells of reporters that were lost, and of what that means for the values.
+func describeCoverage(a map[string]string, o *Occurrence, name, at string) {
+	f := o.Coverage
+	if o.Event.Kind == detect.End {
+		a["summary"] = fmt.Sprintf("%s: %.0f exporters report again", name, f.Reporting)
+		a["description"] = fmt.Sprintf("%s stood on fewer exporters than usual for %s. Since %s there are %.0f, %.0f are usual.", name, span(o.Event.EndsAt-o.Event.StartsAt), at, f.Reporting, f.Usual)
+		return
+	}
+	of := ""
+	if f.Series > 1 {
+		of = fmt.Sprintf(" behind %d of its %d series", f.Lost, f.Series)
+	}
+	a["summary"] = fmt.Sprintf("%s: only %.0f of the usual %.0f exporters report", name, f.Reporting, f.Usual)
+	a["description"] = fmt.Sprintf("%.0f exporters report%s, %.0f are usual at this hour of the week (%s). What they would have added is missing from sums: a fall that this explains is not told, and nothing is learnt of it.", f.Reporting, of, f.Usual, at)
+	a["observed"], a["expected"] = plain(f.Reporting), plain(math.Round(f.Usual*10)/10)
 }
 
 // bandToTell is the band to tell people: where the point would have been outside, or what the context alone allows where the
@@ -110,7 +130,9 @@ func identity(o *Occurrence, external map[string]string) map[string]string {
 	ls["alertname"], ls["signal"], ls["layer"], ls["severity"] = d.Alert, d.Name, d.Layer.String(), d.Severity
 	ls["type"] = "absent"
 	delete(ls, "direction")
-	if !o.Absent {
+	if o.Coverage != nil {
+		ls["type"] = "coverage"
+	} else if !o.Absent {
 		ls["type"], ls["direction"] = "anomaly", o.Event.Dir.String()
 	}
 	maps.DeleteFunc(ls, func(_, v string) bool { return v == "" })

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -21,20 +22,29 @@ import (
 
 const dayMillis = 24 * hourMillis
 
+// A block of history holds a day, or up to so many days while it has fewer points than are worth one.
+const (
+	blockDays   = 5
+	blockPoints = 10_000
+)
+
 // Backfill fills history from the past: the same steps as live, with nobody told. It writes hourly summaries to the
 // ledger and values to blocks of the history store; Finish makes the models anew from all summaries there are. Doing
 // it again with the same points changes nothing.
 type Backfill struct {
 	ledger  *state.Ledger
-	dir     string // of the history store
-	keep    int64  // milliseconds of history that is kept
-	newest  int64  // what is older than newest − keep is learnt but not stored
-	base    *Core  // of the instance: what it knows is gone on with
+	dir     string      // of the history store
+	keep    int64       // milliseconds of history that is kept
+	newest  int64       // what is older than newest − keep is learnt but not stored
+	base    *Core       // of the instance: what it knows is gone on with
+	guard   sync.Locker // of base, where it lives; else nil
+	until   int64       // of an instance that lives: history after its last tick is its own
 	scratch *Core
 	known   map[state.SeriesID]bool
 	closed  []Closed
 
-	day    int64
+	day    int64 // the first of the block
+	stored int   // points in it
 	block  *tsdb.BlockWriter
 	app    *appender
 	refs   map[*Series]*[4]storage.SeriesRef
@@ -80,7 +90,14 @@ func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
 			return err
 		}
 	}
-	if t < b.newest-b.keep {
+	for i := range out.Judged {
+		if out.Judged[i].Verdict.Missing == series.Observed {
+			b.Points++
+		} else {
+			b.Silent++
+		}
+	}
+	if t < b.newest-b.keep || b.until > 0 && t > b.until {
 		return nil
 	}
 	return b.store(ctx, &out)
@@ -96,15 +113,11 @@ func (b *Backfill) recall(in Input, t int64) error {
 			return err
 		}
 		sr := in.Signal.add(o.Labels)
-		if s := b.base.byName[in.Signal.Def.Name]; s != nil && s.identity == in.Signal.identity {
-			if from := s.find(o.Labels); from != nil && from.lastSeen > 0 && from.lastSeen < t {
-				sr.model.Adopt(from.model)
-				sr.lastSeen, sr.absence = from.lastSeen, from.absence
-				continue
-			}
+		if b.adopt(in.Signal, sr, t) {
+			continue
 		}
 		err := b.ledger.View(func(tx *bbolt.Tx) error {
-			_, before, err := recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), 0, int32(t/hourMillis))
+			_, before, err := in.Signal.recall(tx, b.scratch.forgotten, sr.ID, in.Signal.Label(sr), in.Signal.realHour(int32(in.Signal.modelTime(t)/hourMillis)))
 			sr.model.Refold(before)
 			return err
 		})
@@ -115,8 +128,31 @@ func (b *Backfill) recall(in Input, t int64) error {
 	return nil
 }
 
+// adopt goes on from what the instance knows of a series, if all of that is older than t.
+func (b *Backfill) adopt(to *Signal, sr *Series, t int64) bool {
+	if b.guard != nil {
+		b.guard.Lock()
+		defer b.guard.Unlock()
+	}
+	s := b.base.byName[to.Def.Name]
+	if s == nil || s.identity != to.identity {
+		return false
+	}
+	from := s.find(sr.Labels)
+	if from == nil || from.lastSeen == 0 || from.lastSeen >= t {
+		return false
+	}
+	sr.model.Adopt(from.model)
+	sr.lastSeen, sr.absence = from.lastSeen, from.absence
+	if from.coverage != nil {
+		known := *from.coverage
+		sr.coverage = &known
+	}
+	return true
+}
+
 func (b *Backfill) store(ctx context.Context, out *Output) error {
-	if day := out.T / dayMillis; b.block == nil || day != b.day {
+	if day := out.T / dayMillis; b.block == nil || day != b.day && (b.stored >= blockPoints || day/blockDays != b.day/blockDays) {
 		if err := b.flushBlock(ctx); err != nil {
 			return err
 		}
@@ -124,24 +160,23 @@ func (b *Backfill) store(ctx context.Context, out *Output) error {
 		if err != nil {
 			return fmt.Errorf("write history: %w", err)
 		}
-		b.day, b.block, b.app = day, w, &appender{Appender: w.Appender(ctx)}
+		b.day, b.stored, b.block, b.app = day, 0, w, &appender{Appender: w.Appender(ctx)}
 		clear(b.refs) // they belong to the block
 	}
 	for i := range out.Judged {
 		j := &out.Judged[i]
 		v := j.Verdict
 		if v.Missing != series.Observed {
-			b.Silent++
 			continue
 		}
-		b.Points++
+		b.stored++
 		refs := b.refs[j.Series]
 		if refs == nil {
 			refs = new([4]storage.SeriesRef)
 			b.refs[j.Series] = refs
 		}
 		step := j.Signal.Def.Interval.Milliseconds()
-		if past := out.T % hourMillis; past >= hourMillis/2 && past < hourMillis/2+step || b.grains[j.Series] == 0 {
+		if past := out.T % hourMillis; past >= hourMillis/2 && past < hourMillis/2+step || step >= hourMillis || b.grains[j.Series] == 0 {
 			b.grains[j.Series] = grain(v.Lower, v.Upper, v.Center, historySteps)
 			if v.Known {
 				for k, x := range [...]float64{v.Center, v.Lower, v.Upper} {
@@ -249,6 +284,11 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	if sr == nil {
 		sr = to.add(from.Labels)
 	}
+	if c := from.coverage; c != nil && (sr.coverage == nil || sr.coverage.Hours < c.Hours) {
+		known := *c
+		known.Lost, known.Held = false, 0 // nobody was told
+		sr.coverage = &known
+	}
 	if sr.lastSeen < from.lastSeen {
 		sr.model.Adopt(from.model)
 		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
@@ -259,7 +299,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	}
 	var history []baseline.Summary
 	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
-		_, history, err = recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), 0, wholeHistory)
+		_, history, err = to.recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), wholeHistory)
 		return err
 	})
 	if err != nil {
@@ -273,12 +313,14 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 	err := b.ledger.Update(func(tx *bbolt.Tx) error {
 		for _, s := range from.model.Rest() {
+			open := s.Hour
+			s.Hour = to.realHour(s.Hour)
 			known, err := state.Summaries(tx, sr.ID, s.Hour, s.Hour+1)
 			if err != nil {
 				return err
 			}
 			m := sr.model
-			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == s.Hour {
+			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == open {
 				continue
 			}
 			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known, state.PutSummary); err != nil {

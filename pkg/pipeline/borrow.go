@@ -17,7 +17,7 @@ func (c *Core) lend(s *Signal, t int64) {
 	}
 	if p := baseline.Pool(s.lenders()); p != nil {
 		for _, sr := range s.young {
-			sr.model.Borrow(p, t)
+			sr.model.Borrow(p, s.modelTime(t))
 		}
 		return
 	}
@@ -30,14 +30,14 @@ func (c *Core) lend(s *Signal, t int64) {
 	for _, sr := range s.young {
 		if from := other.find(sr.Labels); from != nil {
 			if from.well() {
-				sr.model.Borrow(baseline.Pool([]*baseline.Model{from.model}), t)
+				sr.model.Borrow(baseline.Pool([]*baseline.Model{from.model}), s.modelTime(t))
 			}
 			continue
 		}
 		if !asked {
 			all, asked = baseline.Pool(other.lenders()), true
 		}
-		sr.model.Borrow(all, t)
+		sr.model.Borrow(all, s.modelTime(t))
 	}
 }
 

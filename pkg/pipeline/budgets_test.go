@@ -178,6 +178,14 @@ func TestBudgetsSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	coverage, err := whole.appendCoverage(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = a[:len(a)-len(coverage)]
+	if _, err := crew(t, 8).UnmarshalBinary(a); err != nil {
+		t.Errorf("a snapshot without coverage: %v", err)
+	}
 	old := a[:len(a)-len(budgets)]
 	if _, err := crew(t, 8).UnmarshalBinary(old); err != nil {
 		t.Errorf("a snapshot without budgets: %v", err)

@@ -36,22 +36,27 @@ type Core struct {
 
 // Signal is a definition with the state of its series.
 type Signal struct {
-	Def      signal.Definition
-	Zone     *calendar.Calendar // shared by all signals of one zone
-	core     *Core
-	identity string
-	outdated bool // its models were folded with another calendar, or without knowing what was unlearned since
-	rule     detect.Rule
-	team     *team
-	budget   detect.Budget
-	realised detect.Realised
-	figures  Figures        // of realised, as of the last hour that was counted
-	counted  int64          // that hour
-	absence  detect.Absence // of the signal as a whole
-	waiting  series.Missing // why nothing was ever observed of it
-	series   []*Series      // sorted by key
-	byKey    map[string]*Series
-	young    []*Series // may want to borrow; derived
+	Def       signal.Definition
+	Zone      *calendar.Calendar // shared by all signals of one zone
+	core      *Core
+	identity  string
+	outdated  bool // its models were folded with another calendar, or without knowing what was unlearned since
+	rule      detect.Rule
+	team      *team
+	budget    detect.Budget
+	realised  detect.Realised
+	figures   Figures        // of realised, as of the last hour that was counted
+	counted   int64          // that hour
+	absence   detect.Absence // of the signal as a whole
+	shape     signal.Shape
+	uncovered detect.Uncovered // whether any of its series lost reporters
+	slot      int              // of the week, at slotOf
+	slotOf    int64
+	lacks     map[int64]float64 // of an explanation: what was recorded, instead of what is known of reporters
+	waiting   series.Missing    // why nothing was ever observed of it
+	series    []*Series         // sorted by key
+	byKey     map[string]*Series
+	young     []*Series // may want to borrow; derived
 }
 
 // Series is one series of a signal.
@@ -62,6 +67,8 @@ type Series struct {
 	model    *baseline.Model
 	anomaly  detect.State
 	absence  detect.Absence
+	coverage *detect.Coverage // nil while it stands on one reporter
+	lack     float64          // at the last tick
 	crossing detect.Crossing
 	quiet    bool           // its alert was told beyond the budget and does not page
 	stepped  int64          // last tick
@@ -102,13 +109,14 @@ type Judged struct {
 
 // Occurrence is an event of one series, or of a signal as a whole when Series is nil.
 type Occurrence struct {
-	Signal  *Signal
-	Series  *Series
-	Absent  bool // else an anomaly
-	Quiet   bool // told beyond the budget: it does not page
-	Event   detect.Event
-	Verdict baseline.Verdict
-	Shift   *Shift // why it is over, when it is because the level that it left is not the normal one any more
+	Signal   *Signal
+	Series   *Series
+	Absent   bool       // else an anomaly …
+	Coverage *Shortfall // … or reporters that were lost, if not nil
+	Quiet    bool       // told beyond the budget: it does not page
+	Event    detect.Event
+	Verdict  baseline.Verdict
+	Shift    *Shift // why it is over, when it is because the level that it left is not the normal one any more
 }
 
 // Closed is an hour that became final.
@@ -137,7 +145,7 @@ func NewCore(defs []signal.Definition) (*Core, error) {
 			return nil, fmt.Errorf("signal %s: %w", d.Name, err)
 		}
 		s := &Signal{
-			Def: d, Zone: zone, core: c, identity: d.Identity(), byKey: map[string]*Series{},
+			Def: d, Zone: zone, core: c, identity: d.Identity(), byKey: map[string]*Series{}, shape: d.Shape(),
 			rule: detect.Rule{
 				Direction: d.Direction, MinAbsolute: d.MinChange.Absolute, MinRelative: d.MinChange.Relative,
 				For: d.For, KeepFiringFor: d.KeepFiringFor, LostAfter: d.AbsentFor, Interval: d.Interval,
@@ -247,6 +255,7 @@ func (s *Signal) step(t int64, in Input, out *Output) {
 		s.drop(sr, t, out)
 	}
 	s.stepAbsence(t, out)
+	s.stepCoverage(t, out)
 }
 
 // sane refuses what is no measurement: NaN, infinities, and the huge numbers by which programs say "unlimited". One of
@@ -261,10 +270,14 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	if p.Missing == series.Observed {
 		s.withhold(sr, p.T)
 	}
+	sr.lack = s.cover(sr, p)
+	of := p
+	of.T = s.modelTime(p.T)
 	v := &sr.verdict
-	sr.model.Judge(p, v)
+	sr.model.Judge(of, v)
+	v.T = p.T
 	in := detect.Input{
-		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(),
+		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(), Lack: sr.lack,
 	}
 	for _, e := range over {
 		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: *v, Shift: shift})
@@ -329,11 +342,15 @@ func (s *Signal) add(ls series.Labels) *Series {
 func (s *Signal) newModel() *baseline.Model {
 	switch {
 	case s.Def.Ratio != nil:
-		return baseline.New(s.Zone, s.Def.Interval, baseline.OfRatio(s.Def.Window))
+		window := s.Def.Window
+		if s.daily() {
+			window /= 24
+		}
+		return baseline.New(s.modelCalendar(), s.modelStep(), baseline.OfRatio(window))
 	case s.Def.Kind == "count":
-		return baseline.New(s.Zone, s.Def.Interval, baseline.OfCounts())
+		return baseline.New(s.modelCalendar(), s.modelStep(), baseline.OfCounts())
 	}
-	return baseline.New(s.Zone, s.Def.Interval)
+	return baseline.New(s.modelCalendar(), s.modelStep())
 }
 
 // drop forgets a series and ends what it had open.

@@ -187,7 +187,7 @@ func divide(num, den []promql.Result) []promql.Result {
 }
 
 func quotient(n, d series.Point) series.Point {
-	p := series.Point{T: d.T, Value: math.NaN()}
+	p := series.Point{T: d.T, Value: math.NaN(), Reporters: max(n.Reporters, d.Reporters)}
 	switch {
 	case n.Missing != series.Observed:
 		p.Missing = n.Missing

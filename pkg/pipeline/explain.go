@@ -64,7 +64,7 @@ func (in *Instance) Explain(ctx context.Context, name, match string, at int64) (
 	for _, a := range all {
 		core := &Core{silenced: silenced, forgotten: f}
 		// A signal of its own: what is shared with the living one never changes.
-		alone := &Signal{Def: s.Def, Zone: s.Zone, core: core, identity: s.identity, rule: s.rule, byKey: map[string]*Series{}}
+		alone := &Signal{Def: s.Def, Zone: s.Zone, core: core, identity: s.identity, rule: s.rule, byKey: map[string]*Series{}, shape: s.shape, lacks: map[int64]float64{}}
 		alone.budget, alone.team = budget, &team{name: s.team.name, budget: pooled} // at the exponents of now
 		r := &rebuild{in: in, core: core, signal: alone, series: alone.add(a.labels), at: at, hoursNow: a.hours}
 		e, err := r.explain(ctx)
@@ -118,10 +118,11 @@ func (r *rebuild) explain(ctx context.Context) (*detect.Explanation, error) {
 			r.series.model.Restart()
 			since = since[1:]
 		}
-		if i == 0 || p.T/hourMillis != points[i-1].T/hourMillis {
+		hour := r.signal.modelTime(p.T) / hourMillis
+		if i == 0 || hour != r.signal.modelTime(points[i-1].T)/hourMillis {
 			// Hours are as history has them: they were judged with a longer memory than ours.
 			r.series.model.Open = baseline.OpenHour{}
-			for len(history) > 0 && int64(history[0].Hour) < p.T/hourMillis {
+			for len(history) > 0 && int64(history[0].Hour) < hour {
 				r.series.model.Fold(&history[0])
 				history = history[1:]
 			}
@@ -143,17 +144,17 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 	s, sr := r.signal, r.series
 	before := sr.anomaly
 	s.close(sr, p.T, &Output{}) // the limits are those of the hour that begins
-	factors := sr.model.Factors(p.T)
+	factors := sr.model.Factors(s.modelTime(p.T))
 	s.stepSeries(sr, p, &Output{})
 	v := &sr.verdict
-	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score()}
+	in := detect.Input{T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(), Lack: sr.lack}
 	exponent := max(s.budget.Exponent(), s.team.budget.Exponent())
 	in.Tell = p.Missing == series.Observed && v.Known && s.budget.Worth(v.Score, v.Excess) && s.team.budget.Worth(v.Score, v.Excess)
 	e := &detect.Explanation{
-		Signal: s.Def.Name, Labels: sr.Labels.Map(), Unit: s.Def.Unit, At: p.T, Context: s.Zone.Describe(p.T), Weeks: v.Weeks, Hours: v.Hours,
+		Signal: s.Def.Name, Labels: sr.Labels.Map(), Unit: s.Def.Unit, At: p.T, Context: s.describe(p.T), Weeks: v.Weeks, Hours: v.Hours,
 		Missing: p.Missing.String(), Value: detect.Number(p.Value), Expected: detect.Number(v.Center), Lower: detect.Number(v.Lower), Upper: detect.Number(v.Upper),
-		Known: v.Known, Learning: v.Reason(), Youth: factors.Youth, Schedule: factors.Schedule, Power: factors.Power,
-		Score: detect.Number(v.Score), Anomalous: math.Abs(v.Score) >= 1, Returning: v.Returning, Excess: v.Excess, Exponent: exponent,
+		Known: v.Known, Learning: s.reason(&v.Expectation), Youth: factors.Youth, Schedule: factors.Schedule, Power: factors.Power,
+		Score: detect.Number(v.Score), Anomalous: math.Abs(v.Score) >= 1, Returning: v.Returning, Excess: v.Excess, Exponent: exponent, Lack: sr.lack,
 		Rule: s.rule.Facts(), Before: before.Situation(), After: sr.anomaly.Situation(), Gate: sr.gate, Gates: s.rule.Ask(sr.anomaly, in),
 	}
 	if p.Missing != series.Observed {
@@ -177,8 +178,8 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 			Threshold: factors.Thresholds[view], Scale: factors.Scales[view], Youth: youth,
 		})
 	}
-	hour := p.T / hourMillis * hourMillis
-	for _, w := range r.in.forgets().overlapping(hour, hour+hourMillis) { // those of today: it may have been unlearned since
+	from, to := s.spanOf(s.realHour(int32(s.modelTime(p.T) / hourMillis)))
+	for _, w := range r.in.forgets().overlapping(from, to) { // those of today: it may have been unlearned since
 		if w.about(s.Label(sr)) {
 			e.Forgotten = append(e.Forgotten, detect.Window{Kind: w.Kind, ID: w.ID, From: w.From, To: w.To, Reason: w.Reason})
 		}
@@ -189,11 +190,11 @@ func (r *rebuild) decide(p series.Point) *detect.Explanation {
 // history is what the series had learnt from, and was to learn from, up to the instant.
 func (r *rebuild) history() (kept []baseline.Summary, err error) {
 	err = r.in.o.Ledger.View(func(tx *bbolt.Tx) error {
-		_, kept, err = recall(tx, r.core.forgotten, r.series.ID, r.signal.Label(r.series), 0, int32(r.at/hourMillis)+1)
+		_, kept, err = r.signal.recall(tx, r.core.forgotten, r.series.ID, r.signal.Label(r.series), int32(r.at/hourMillis)+1)
 		if err != nil {
 			return err
 		}
-		_, now, err := recall(tx, r.in.forgets(), r.series.ID, r.signal.Label(r.series), 0, wholeHistory)
+		_, now, err := r.signal.recall(tx, r.in.forgets(), r.series.ID, r.signal.Label(r.series), wholeHistory)
 		if missing := r.hoursNow - len(now); missing > 0 {
 			r.approximate = true
 			r.note("the living model remembers %d hours that are older than the history kept", missing)
@@ -256,6 +257,13 @@ func (r *rebuild) recorded(ctx context.Context, from int64) (points []series.Poi
 	if err != nil {
 		return nil, first, err
 	}
+	lacks, err := r.samples(ctx, live, metricLack, from)
+	if err != nil {
+		return nil, first, err
+	}
+	for _, l := range lacks {
+		r.signal.lacks[l.T] = l.V
+	}
 	reasons, err := r.samples(ctx, live, metricMissing, 0) // told when they change only
 	if err != nil {
 		return nil, first, err
@@ -286,6 +294,14 @@ func (r *rebuild) remembered(ctx context.Context, from, to int64) (points []seri
 	values, err := r.samples(ctx, r.in.o.History, metricValue, from)
 	if err != nil || len(values) == 0 {
 		return nil, err
+	}
+	if r.signal.daily() {
+		for _, v := range values {
+			if v.T < to && v.T <= r.at {
+				points = append(points, series.Point{T: v.T, Value: v.V})
+			}
+		}
+		return points, nil
 	}
 	step := r.signal.Def.Interval.Milliseconds()
 	for t := (values[0].T + step - 1) / step * step; t < to && t <= r.at; t += step {

@@ -133,10 +133,9 @@ func (f *Forgotten) before(tick int64) *Forgotten {
 	return &Forgotten{spans: slices.DeleteFunc(slices.Clone(f.spans), late), longest: f.longest}
 }
 
-// touches tells whether a series is not to learn from an hour (since 1970).
-func (f *Forgotten) touches(hour int32, label Label) bool {
-	from := int64(hour) * hourMillis
-	for _, s := range f.overlapping(from, from+hourMillis) {
+// touches tells whether a series is not to learn from what was gathered in [from, to).
+func (f *Forgotten) touches(from, to int64, label Label) bool {
+	for _, s := range f.overlapping(from, to) {
 		if s.about(label) {
 			return true
 		}
@@ -144,14 +143,15 @@ func (f *Forgotten) touches(hour int32, label Label) bool {
 	return false
 }
 
-// keep drops from a history, in the order of time, what a series is not to learn from. It reuses the slice.
-func (f *Forgotten) keep(history []baseline.Summary, label Label) []baseline.Summary {
+// keep drops from a history, in the order of time, what a series is not to learn from. spanOf is what the summary
+// of an hour was gathered in. It reuses the slice.
+func (f *Forgotten) keep(history []baseline.Summary, label Label, spanOf func(hour int32) (from, to int64)) []baseline.Summary {
 	about := f.of(label)
 	kept := history[:0]
 	for i := range history {
 		s := &history[i]
-		from := int64(s.Hour) * hourMillis
-		touched := slices.ContainsFunc(about, func(w forgotten) bool { return w.From < from+hourMillis && w.To > from })
+		from, to := spanOf(s.Hour)
+		touched := slices.ContainsFunc(about, func(w forgotten) bool { return w.From < to && w.To > from })
 		if !touched && s.Flags&baseline.Withheld == 0 {
 			kept = append(kept, *s)
 		}

@@ -64,19 +64,23 @@ func (in *Instance) FlushHistory(ctx context.Context) error {
 	return in.o.History.Flush()
 }
 
+// keepDays is how long the days of daily signals are kept, in milliseconds: two years, in the room of a month of hours.
+const keepDays = 730 * dayMillis
+
 // prune drops what history keeps no longer, and the series of signals that are not configured any more.
 func (in *Instance) prune(t int64) error {
-	before := int32((t - in.o.HistoryKeep.Milliseconds()) / hourMillis)
-	alive := map[state.SeriesID]bool{}
+	before := func(keep int64) int32 { return int32((t - keep) / hourMillis) }
+	hours, days := before(in.o.HistoryKeep.Milliseconds()), before(max(in.o.HistoryKeep.Milliseconds(), keepDays))
+	alive := map[state.SeriesID]bool{} // and whether it has one summary a day
 	for _, s := range in.core.signals {
 		for _, sr := range s.series {
-			alive[sr.ID] = true
+			alive[sr.ID] = s.daily()
 		}
 	}
 	return in.o.Ledger.Update(func(tx *bbolt.Tx) error {
 		var all, gone []state.SeriesID
 		err := state.EachSeries(tx, func(id state.SeriesID, _ state.Known, lastSeen int64) error {
-			if alive[id] || t-lastSeen <= forgetAfter.Milliseconds() {
+			if _, ok := alive[id]; ok || t-lastSeen <= forgetAfter.Milliseconds() {
 				all = append(all, id)
 			} else {
 				gone = append(gone, id)
@@ -84,7 +88,11 @@ func (in *Instance) prune(t int64) error {
 			return nil
 		})
 		for _, id := range all {
-			err = errors.Join(err, state.DropSummaries(tx, id, before))
+			if alive[id] {
+				err = errors.Join(err, state.DropSummaries(tx, id, days))
+			} else {
+				err = errors.Join(err, state.DropSummaries(tx, id, hours))
+			}
 		}
 		for _, id := range gone {
 			err = errors.Join(err, state.DropSeries(tx, id))

@@ -15,7 +15,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/storage/tsdb"
 )
 
-// The recorded series. Value, denominator, missing and tick are what recovery steps through, bit by bit; the others are
+// The recorded series. Value, denominator, reporters, missing and tick are what recovery steps through, bit by bit; the others are
 // for people and rounded to what a screen can show.
 const (
 	metricTick        = "baseliner_tick"
@@ -26,9 +26,11 @@ const (
 	metricLower       = "baseliner_lower"
 	metricUpper       = "baseliner_upper"
 	metricScore       = "baseliner_score"
+	metricReporters   = "baseliner_reporters" // exporters behind the value, of those that stand on several
+	metricLack        = "baseliner_lack"      // share of them that a sum lacks; where it lacks any
 )
 
-var recorded = [...]string{metricValue, metricExpected, metricLower, metricUpper, metricScore, metricMissing, metricDenominator}
+var recorded = [...]string{metricValue, metricExpected, metricLower, metricUpper, metricScore, metricMissing, metricDenominator, metricReporters, metricLack}
 
 // resultSteps is how many steps of a result fill its band, scoreSteps how many a score has between 0 and 1: finer than
 // any screen.
@@ -45,6 +47,8 @@ const (
 	refScore
 	refMissing
 	refDenominator
+	refReporters
+	refLack
 	refCount
 )
 
@@ -102,6 +106,12 @@ func (r *Recorder) point(app *appender, t int64, j *Judged) {
 	put(refValue, v.Value)
 	if v.Denominator != 0 {
 		put(refDenominator, v.Denominator)
+	}
+	if j.Series.coverage != nil && v.Reporters > 0 {
+		put(refReporters, float64(v.Reporters))
+	}
+	if j.Series.lack > 0 {
+		put(refLack, j.Series.lack)
 	}
 	if math.IsNaN(v.Center) {
 		return

@@ -186,6 +186,9 @@ func (in *Instance) resolveOrphans() error {
 		if s.absence.Firing {
 			hold(Occurrence{Signal: s, Absent: true}, s.absence.StartAt)
 		}
+		if s.uncovered.Firing {
+			hold(Occurrence{Signal: s, Coverage: s.shortfall()}, s.uncovered.StartAt)
+		}
 		for _, sr := range s.series {
 			if sr.anomaly.Phase == detect.Firing {
 				o := Occurrence{Signal: s, Series: sr, Quiet: sr.quiet}
@@ -220,7 +223,7 @@ func (in *Instance) resolveOrphans() error {
 		if sr := o.Series; sr != nil {
 			if o.Verdict = sr.verdict; sr.stepped == 0 {
 				o.Verdict = unseen(series.Point{T: in.last, Missing: series.Downtime})
-				o.Verdict.Expectation = sr.model.Expect(in.last)
+				o.Verdict.Expectation = sr.model.Expect(o.Signal.modelTime(in.last))
 			}
 		}
 		in.transitions = append(in.transitions, in.transition(o, in.last))

@@ -15,13 +15,13 @@ import (
 // wholeHistory is an hour that never comes.
 const wholeHistory = 1<<31 - 1
 
-// recall reads the summaries of a series in hours [from, to): all there are, and those among them that it may learn from.
-// Every model that is made from history is made from what recall returns.
-func recall(tx *bbolt.Tx, f *Forgotten, id state.SeriesID, label Label, from, to int32) (all, kept []baseline.Summary, err error) {
-	if all, err = state.Summaries(tx, id, from, to); err != nil {
+// recall reads the summaries of a series before an hour: all there are, and those among them that it may learn from, in
+// the hours of its model. Every model that is made from history is made from what recall returns.
+func (s *Signal) recall(tx *bbolt.Tx, f *Forgotten, id state.SeriesID, label Label, before int32) (all, kept []baseline.Summary, err error) {
+	if all, err = state.Summaries(tx, id, 0, before); err != nil {
 		return nil, nil, err
 	}
-	return all, f.keep(append([]baseline.Summary(nil), all...), label), nil
+	return all, s.learnt(f.keep(append([]baseline.Summary(nil), all...), label, s.spanOf)), nil
 }
 
 // refolding is a series to be made anew from its history before an hour.
@@ -59,7 +59,7 @@ func relearn(ledger *state.Ledger, f *Forgotten, jobs []refolding, take func(j r
 				err := ledger.View(func(tx *bbolt.Tx) error {
 					var kept []baseline.Summary
 					var err error
-					all, kept, err = recall(tx, f, j.series.ID, j.signal.Label(j.series), 0, j.before)
+					all, kept, err = j.signal.recall(tx, f, j.series.ID, j.signal.Label(j.series), j.before)
 					m.Refold(kept)
 					return err
 				})

@@ -56,9 +56,6 @@ func (r *recordedTick) inputs() []Input {
 	return in
 }
 
-// due reports whether the signal is evaluated at the tick.
-func due(s *Signal, t int64) bool { return t%s.Def.Interval.Milliseconds() == 0 }
-
 func readRecording(ctx context.Context, live *tsdb.DB, core *Core, from, to int64, changed map[string]bool) ([]*recordedTick, error) {
 	var ticks []*recordedTick
 	at := map[int64]*recordedTick{}
@@ -100,17 +97,24 @@ func readRecording(ctx context.Context, live *tsdb.DB, core *Core, from, to int6
 		signal int
 		key    string
 	}
-	denominators := map[place]float64{}
+	denominators, reporters := map[place]float64{}, map[place]uint16{}
 	err = each(metricDenominator, func(r *recordedTick, i int, ls series.Labels, v float64) {
 		denominators[place{r.t, i, ls.Key()}] = v
 	})
 	if err != nil {
 		return nil, err
 	}
+	err = each(metricReporters, func(r *recordedTick, i int, ls series.Labels, v float64) {
+		reporters[place{r.t, i, ls.Key()}] = uint16(v)
+	})
+	if err != nil {
+		return nil, err
+	}
 	err = each(metricValue, func(r *recordedTick, i int, ls series.Labels, v float64) {
 		p := series.Point{T: r.t, Value: v}
-		if len(denominators) > 0 {
-			p.Denominator = denominators[place{r.t, i, ls.Key()}]
+		if len(denominators)+len(reporters) > 0 {
+			at := place{r.t, i, ls.Key()}
+			p.Denominator, p.Reporters = denominators[at], reporters[at]
 		}
 		r.observations[i] = append(r.observations[i], Observation{ls, p})
 	})

@@ -54,6 +54,10 @@ func (e *Evaluator) observe(ctx context.Context, core *Core, from, to, interval,
 	one := func(i int) {
 		s := core.signals[i]
 		out[i] = make([][]Observation, ticks)
+		if s.daily() {
+			out[i], errs[i] = e.days(ctx, s, from, to, interval, ticks)
+			return
+		}
 		step := s.Def.Interval.Milliseconds()
 		first := (from + step - 1) / step * step
 		if first > to {
@@ -88,4 +92,20 @@ func (e *Evaluator) observe(ctx context.Context, core *Core, from, to, interval,
 	}
 	wg.Wait()
 	return out, errors.Join(append(errs, ctx.Err())...)
+}
+
+// days evaluates a daily signal at the ends of the days in a span.
+func (e *Evaluator) days(ctx context.Context, s *Signal, from, to, interval, ticks int64) ([][]Observation, error) {
+	out := make([][]Observation, ticks)
+	for t := s.nextDue(from); t <= to; t = s.nextDue(t + 1) {
+		results, err := e.Span(ctx, t, t, s)
+		if err != nil {
+			return nil, fmt.Errorf("signal %s: %w", s.Def.Name, err)
+		}
+		for _, r := range results {
+			k := (t - from) / interval
+			out[k] = append(out[k], Observation{r.Labels, r.Points[0]})
+		}
+	}
+	return out, nil
 }

@@ -42,7 +42,7 @@ func (in *Instance) Status() []SignalStatus {
 			st := SeriesStatus{Labels: sr.Labels, Phase: sr.anomaly.Phase, Since: sr.anomaly.StartsAt, Verdict: sr.verdict, Gate: sr.gate}
 			if sr.stepped == 0 { // recovered, not yet judged
 				st.Verdict = unseen(series.Point{T: in.last, Missing: series.Downtime})
-				st.Verdict.Expectation = sr.model.Expect(in.last)
+				st.Verdict.Expectation = sr.model.Expect(s.modelTime(in.last))
 			}
 			st.Knowledge = knowledge(s, &st.Verdict)
 			out[i].Series[k] = st
@@ -53,9 +53,9 @@ func (in *Instance) Status() []SignalStatus {
 
 func knowledge(s *Signal, v *baseline.Verdict) string {
 	if !v.Known {
-		return v.Reason()
+		return s.reason(&v.Expectation)
 	}
-	return fmt.Sprintf("normal for %s, %s", s.Zone.Describe(v.T), seen(&v.Expectation))
+	return fmt.Sprintf("normal for %s, %s", s.describe(v.T), seen(&v.Expectation))
 }
 
 // HourOfWeek is what is normal in one of the 168 hours.
@@ -94,7 +94,7 @@ func (in *Instance) Profiles(name string, match func(series.Labels) bool) []Seri
 			if t == 0 {
 				continue
 			}
-			e := sr.model.Expect(t)
+			e := sr.model.Expect(s.modelTime(t))
 			p.Hours[slot] = HourOfWeek{e.Center, e.Lower, e.Upper, e.Weeks}
 		}
 		out = append(out, p)

@@ -29,7 +29,11 @@ func (s *Signal) withheld(sr *Series, t int64) (why string, lasting bool) {
 			return why, true
 		}
 	}
-	for _, w := range s.core.covering(t) {
+	windows := s.core.covering(t)
+	if s.daily() && s.core.forgotten != nil {
+		windows = s.core.forgotten.overlapping(s.startOf(s.day(t-1)), t)
+	}
+	for _, w := range windows {
 		if w.about(s.Label(sr)) {
 			return w.Kind, false
 		}
@@ -60,11 +64,13 @@ func (s *Signal) alertLabels(sr *Series) series.Labels {
 
 // close ends the hour that is open, when t lies beyond it. What was unlearned meanwhile is kept and not folded.
 func (s *Signal) close(sr *Series, t int64, out *Output) {
-	if !sr.model.Ends(t) {
+	if !sr.model.Ends(s.modelTime(t)) {
 		return
 	}
-	learn := !s.core.forgotten.touches(sr.model.Open.Hour, s.Label(sr))
+	from, to := s.spanOf(s.realHour(sr.model.Open.Hour))
+	learn := !s.core.forgotten.touches(from, to, s.Label(sr))
 	if closed, ok := sr.model.Close(learn); ok {
+		closed.Hour = s.realHour(closed.Hour)
 		out.Closed = append(out.Closed, Closed{s, sr, closed})
 	}
 }

@@ -102,4 +102,5 @@ type Point struct {
 	Value       float64 // meaningless unless Missing is Observed
 	Denominator float64 // of a ratio, in events; 0 for anything else
 	Missing     Missing
+	Reporters   uint16 // different exporters behind the value; 0 is not known
 }

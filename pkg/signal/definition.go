@@ -10,6 +10,9 @@ import (
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
+// Day is the interval of a signal that is judged once a day.
+const Day = 24 * time.Hour
+
 // Definition is one signal of the configuration, validated and with its defaults applied.
 type Definition struct {
 	Name          string
@@ -21,7 +24,7 @@ type Definition struct {
 	MinChange     MinChange
 	For           time.Duration
 	KeepFiringFor time.Duration
-	Interval      time.Duration // how often it is evaluated; a multiple of nothing, at least one second
+	Interval      time.Duration // how often it is evaluated: a second to an hour, or a Day of its zone
 	Lookback      time.Duration // how far an instant selector looks back; 0 is the engine's default
 	Window        time.Duration // trailing window of the value; 0 means it does not overlap with its neighbours
 	Zone          string        // IANA name

@@ -137,7 +137,6 @@ func (h *handler) ownRoutes() {
 	}
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
-		"backfill",
 	} {
 		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil {
 			continue

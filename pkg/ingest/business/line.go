@@ -42,6 +42,12 @@ func read(text []byte) (line, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&in); err != nil {
+		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			if e.Field == "" {
+				return line{}, fmt.Errorf("a %s where an object is wanted", e.Value)
+			}
+			return line{}, fmt.Errorf("%s is a %s", e.Field, e.Value)
+		}
 		return line{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {

@@ -36,6 +36,8 @@ func (w *witness) judge(need requirement, results []Result, from, to int64, inte
 		f.sources = append(f.sources, newSource(s, intervals))
 	}
 	cursors := make([]int, len(results))
+	reporters := newReporters(need, f, results)
+	var counts []int
 	for {
 		t := int64(math.MaxInt64) // the next tick that any result has
 		for i, r := range results {
@@ -47,6 +49,7 @@ func (w *witness) judge(need requirement, results []Result, from, to int64, inte
 			return
 		}
 		f.moveTo(t)
+		counts = reporters.at(f, counts)
 		for i, r := range results {
 			c := cursors[i]
 			if c == len(r.Points) || r.Points[c].T != t {
@@ -55,6 +58,7 @@ func (w *witness) judge(need requirement, results []Result, from, to int64, inte
 			cursors[i]++
 			p := &r.Points[c]
 			p.Missing = f.check(need, r.Labels)
+			p.Reporters = uint16(min(counts[i], math.MaxUint16))
 			if p.Missing == series.Observed && (math.IsNaN(p.Value) || math.IsInf(p.Value, 0)) {
 				p.Missing = series.NotANumber
 			}
