@@ -5,7 +5,7 @@ CONFIG      ?= config/baseliner.yml
 FUZZTIME    ?= 10s
 GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 # These start no goroutines, or only processes: the race detector would find nothing, slowly.
-PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|alert|config|state|ingest/(csv|openmetrics))$$
+PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|cost|alert|config|state|ingest/(csv|openmetrics))$$
 
 .DEFAULT_GOAL := help
 .PHONY: help run build test vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes soak fuzz cover clean
