@@ -16,6 +16,8 @@ type Case struct {
 	From, Until int64
 	// Graph is who calls whom; nil when that is not known.
 	Graph *Graph
+	// Floor is the smallest scale, where values are in units in which one is known; else 0.
+	Floor float64
 }
 
 // Series is a column of a case.
@@ -46,8 +48,12 @@ func (s *Series) metric() string {
 // Fewer normal rows than these say nothing of what is usual.
 const fewestNormal = 5
 
-// before is how many times the length of the incident is looked at before it, to see what moved with the outcome.
-const before = 4
+// before is how many times the length of the incident is looked at before it, to see what moved with the outcome; and
+// how many rows at least.
+const (
+	before      = 4
+	leastBefore = 12
+)
 
 // rows are the indices of a case's times by what they are used for.
 type rows struct {
@@ -73,7 +79,7 @@ func (c *Case) split() (r rows, err error) {
 	case len(r.normal) < fewestNormal:
 		return r, fmt.Errorf("only %d rows lie outside the incident: at least %d are needed to know what is normal", len(r.normal), fewestNormal)
 	}
-	first, last, want := r.incident[0], r.incident[len(r.incident)-1], before*len(r.incident)
+	first, last, want := r.incident[0], r.incident[len(r.incident)-1], max(before*len(r.incident), leastBefore)
 	for i := first - 1; i >= 0 && want > 0; i, want = i-1, want-1 {
 		r.recent = append(r.recent, i)
 	}

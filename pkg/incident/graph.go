@@ -1,6 +1,9 @@
 package incident
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Graph is who calls whom. The zero value and nil know nobody.
 type Graph struct {
@@ -29,20 +32,28 @@ func (g *Graph) Callees(service string) []string {
 }
 
 // Calls tells whether a service reaches another one, over any number of others.
-func (g *Graph) Calls(from, to string) bool {
+func (g *Graph) Calls(from, to string) bool { return g.Within(from, to, math.MaxInt) }
+
+// Within tells whether a service reaches another one with at most so many calls.
+func (g *Graph) Within(from, to string, calls int) bool {
+	if from == to {
+		return false
+	}
 	seen := map[string]bool{from: true}
-	for next := []string{from}; len(next) > 0; {
-		s := next[0]
-		next = next[1:]
-		for _, c := range g.Callees(s) {
-			if c == to && c != from {
-				return true
-			}
-			if !seen[c] {
-				seen[c] = true
-				next = append(next, c)
+	for reached := []string{from}; len(reached) > 0 && calls > 0; calls-- {
+		var next []string
+		for _, s := range reached {
+			for _, c := range g.Callees(s) {
+				if c == to {
+					return true
+				}
+				if !seen[c] {
+					seen[c] = true
+					next = append(next, c)
+				}
 			}
 		}
+		reached = next
 	}
 	return false
 }

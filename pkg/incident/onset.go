@@ -45,7 +45,7 @@ func (u usual) onset(values []float64, incident []int) (row int, ok bool) {
 // onsets says when each labelled cause and the outcome began, and who of them was first.
 func (c *Case) onsets(r rows, ranking *Ranking) {
 	row := func(s *Series) (int, bool) {
-		u, ok := learn(pick(s.Values, r.normal))
+		u, ok := learn(pick(s.Values, r.normal), c.Floor)
 		if !ok {
 			return 0, false
 		}

@@ -107,7 +107,7 @@ func Rank(c *Case) (*Ranking, error) {
 func (c *Case) weigh(r rows) (all []evidence, outcome *evidence, err error) {
 	measure := func(s *Series) (e evidence, ok bool) {
 		e.series = s
-		if e.usual, ok = learn(pick(s.Values, r.normal)); !ok {
+		if e.usual, ok = learn(pick(s.Values, r.normal), c.Floor); !ok {
 			return e, false
 		}
 		e.size, e.signed, e.most = e.usual.shifted(pick(s.Values, r.incident))

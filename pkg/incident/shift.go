@@ -16,8 +16,9 @@ const neverMoved = 10
 
 // learn takes the level from the median. The scale is the largest of the interquartile range (as a standard deviation),
 // the standard deviation and 1 % of the level. Each guards against what the others do not see: a series that is nearly
-// constant has no range, and one that has jumped once a standard deviation of that jump. ok is false without two values.
-func learn(normal []float64) (u usual, ok bool) {
+// constant has no range, and one that has jumped once a standard deviation of that jump. floor is the smallest scale. ok is
+// false without two values.
+func learn(normal []float64, floor float64) (u usual, ok bool) {
 	x := slices.DeleteFunc(normal, math.IsNaN)
 	if len(x) < 2 {
 		return usual{}, false
@@ -26,7 +27,7 @@ func learn(normal []float64) (u usual, ok bool) {
 	q := func(p float64) float64 { return stat.Quantile(p, stat.LinInterp, x, nil) }
 	u.level = q(0.5)
 	const sigmas = 1.349 // between the quartiles of a Gaussian
-	u.scale = max((q(0.75)-q(0.25))/sigmas, stat.PopStdDev(x, nil), 0.01*math.Abs(u.level))
+	u.scale = max((q(0.75)-q(0.25))/sigmas, stat.PopStdDev(x, nil), 0.01*math.Abs(u.level), floor)
 	return u, true
 }
 
@@ -75,5 +76,8 @@ func together(a, b []float64) float64 {
 	}
 	return stat.Correlation(x, y, nil)
 }
+
+// Together is Pearson's correlation of two courses over the rows that both have; 0 when nothing can be said.
+func Together(a, b []float64) float64 { return together(a, b) }
 
 func still(x []float64) bool { return slices.Min(x) == slices.Max(x) }

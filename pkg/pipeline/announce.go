@@ -236,7 +236,7 @@ func convert(ts []Transition) []alert.Transition {
 	for i, t := range ts {
 		out[i] = alert.Transition{
 			Firing: t.Firing, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
-			StartsAt: t.StartsAt, EndsAt: t.EndsAt,
+			StartsAt: t.StartsAt, EndsAt: t.EndsAt, Incident: t.Incident, Updated: t.Updated,
 		}
 	}
 	return out

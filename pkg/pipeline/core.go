@@ -10,6 +10,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
@@ -25,6 +26,7 @@ type Core struct {
 	teams   []*team  // in the order of their first signals
 	reused  []Judged // of the step before, where the caller has done with it; else nil
 
+	stories   *stories // nil follows none
 	silenced  Silenced
 	marks     func() *Marks // what was deployed when; nil knows of nothing
 	forgotten *Forgotten
@@ -70,6 +72,7 @@ type Series struct {
 	gate     detect.Gate
 	withheld string // why its last point did not teach
 
+	course      incident.Course
 	alertLabels series.Labels // made when somebody asks
 }
 
@@ -107,6 +110,11 @@ type Occurrence struct {
 	Quiet   bool // told beyond the budget: it does not page
 	Event   detect.Event
 	Verdict baseline.Verdict
+
+	Incident string             // that it is part of, if any
+	Ranked   bool               // somebody looked for what may explain it …
+	Causes   []incident.Suspect // … and found this, best first
+	Deploys  []incident.Event   // shortly before it
 }
 
 // Closed is an hour that became final.
@@ -123,6 +131,9 @@ type Output struct {
 	Events  []Occurrence
 	Closed  []Closed
 	Dropped []*Series // unseen for too long
+
+	Stories []StoryChange // of incidents
+	Updates []Occurrence  // anomalies that began before and became part of an incident
 }
 
 // NewCore builds the signals of a configuration without any state.
@@ -201,6 +212,7 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 	for _, in := range inputs {
 		in.Signal.step(t, in, &out)
 	}
+	c.tell(t, &out)
 	return out
 }
 
@@ -260,6 +272,9 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 		T: p.T, Missing: p.Missing, Known: v.Known, Value: p.Value, Expected: v.Center, Score: v.Score, Returning: v.Returning, Context: v.Gates[baseline.Context].Score(),
 	}
 	in.Tell = s.worth(sr, in, &v)
+	if s.core.stories != nil {
+		sr.remembers(&v, s.Def.Interval.Milliseconds())
+	}
 	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {
 		s.spend(sr, &e, p.T)
