@@ -5,7 +5,7 @@ CONFIG      ?= config/baseliner.yml
 FUZZTIME    ?= 10s
 GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 # These start no goroutines, or only processes: the race detector would find nothing, slowly.
-PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|alert|config|state|ingest/(csv|openmetrics))$$
+PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|cost|alert|config|state|ingest/(csv|openmetrics))$$
 
 # Tests speak with real programs where these can be had; where CI is set, they must be.
 PEERS       := $(CURDIR)/bin/peers
@@ -15,7 +15,7 @@ export BASELINER_PEERS ?= $(PEERS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy soak fuzz cover clean
+.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes soak fuzz cover clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -66,6 +66,10 @@ bench: ## all benchmarks (compare two runs with benchstat)
 bench-accuracy: ## how well the detector detects, as markdown; DATA=DIR is a folder of labelled series (docs/accuracy.md)
 	@test -n "$(DATA)" || { echo "say which data: make bench-accuracy DATA=DIR (docs/accuracy.md)"; exit 1; }
 	@go run ./tools/accuracy all -data "$(DATA)"
+
+bench-causes: ## how well causes are ranked, as markdown; DATA=DIR is a folder of incidents with known causes (docs/accuracy.md)
+	@test -n "$(DATA)" || { echo "say which data: make bench-causes DATA=DIR (docs/accuracy.md)"; exit 1; }
+	@go run ./tools/accuracy causes -data "$(DATA)"
 
 soak: ## the long tests, up to 80 minutes
 	go test -tags soak -timeout 80m ./...

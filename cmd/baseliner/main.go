@@ -41,7 +41,6 @@ var notYet = map[string]string{
 	"demo":   "run over a simulated shop",
 	"diff":   "alerts gained and lost by a change of the configuration",
 	"report": "correlation, impact, envelope, capacity, change and weekly reports",
-	"causes": "rank what explains a drop",
 	"init":   "a starting configuration from a /metrics page or a Prometheus",
 	"replay": "recompute the decision of an alert from its evidence",
 }
@@ -79,6 +78,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	add("backtest", "Replay history through the same steps: what would have fired.", func(c *kingpin.CmdClause) func() error {
 		f := backtestFlags(c)
 		return func() error { return backtest(ctx, f, stdout) }
+	})
+	add("causes", "Rank what explains a drop, from a file.", func(c *kingpin.CmdClause) func() error {
+		f := causesFlags(c)
+		return func() error { return causes(f, stdout) }
 	})
 	add("dlq", "List, show, replay and drop dead letters: notifications that were given up.", func(c *kingpin.CmdClause) func() error {
 		f := dlqFlags(c)

@@ -17,9 +17,14 @@ type Transition struct {
 	GeneratorURL string            `json:"generatorURL,omitempty"`
 	StartsAt     int64             `json:"startsAt"`
 	EndsAt       int64             `json:"endsAt,omitempty"` // 0 while it fires
+	// Incident is the id of the one that it is part of: whoever is told of that is not told of this.
+	Incident string `json:"incident,omitempty"`
+	// Updated says that nothing began or ended: what is known of the episode is another than before, since this instant.
+	Updated int64 `json:"updated,omitempty"`
 }
 
-// ID is the hash of fingerprint, begin and state: the same transition found again has the same id.
+// ID is the hash of fingerprint, begin and state, and of when it was updated: the same transition found again has the same
+// id.
 func (t *Transition) ID() string {
 	state := "resolved"
 	switch {
@@ -28,7 +33,11 @@ func (t *Transition) ID() string {
 	case t.Firing:
 		state = "firing"
 	}
-	h := sha256.Sum256(fmt.Appendf(nil, "%s %d %s", Fingerprint(t.Labels), t.StartsAt, state))
+	text := fmt.Appendf(nil, "%s %d %s", Fingerprint(t.Labels), t.StartsAt, state)
+	if t.Updated != 0 {
+		text = fmt.Appendf(text, " %d", t.Updated)
+	}
+	h := sha256.Sum256(text)
 	return hex.EncodeToString(h[:16])
 }
 

@@ -38,6 +38,7 @@ type Machine struct {
 	quiet     *Quiet
 
 	inhibiting map[int]map[string]source // by rule, of one Advance
+	telling    map[string]*Episode       // incidents that fire, by id, of one Advance
 
 	episodes map[string]*Episode
 	groups   map[string]*Group
@@ -70,7 +71,7 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 		m.apply(now, &ts[i])
 	}
 	next = math.MaxInt64
-	m.inhibiting = map[int]map[string]source{}
+	m.inhibiting, m.telling = map[int]map[string]source{}, nil
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[id]
 		o := m.opts[id]
@@ -150,7 +151,8 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 			continue
 		}
 		// Who was told that it fires is told that it is over, whatever silences it by now.
-		if muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != ""; muted[key] {
+		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(e, g.Receiver)
+		if muted[key] {
 			continue
 		}
 		n.Alerts = append(n.Alerts, *e)

@@ -48,6 +48,12 @@ func Describe(o *Occurrence, t int64, external map[string]string, page *url.URL)
 	if d.RunbookURL != "" {
 		a["runbook_url"] = d.RunbookURL
 	}
+	if o.Incident != "" {
+		a["incident"] = o.Incident
+	}
+	if o.Ranked && o.Event.Kind == detect.Begin {
+		a["likely_causes"] = o.Signal.core.causesText(o.Causes, o.Deploys, o.Event.StartsAt, d.Name)
+	}
 	maps.Copy(a, d.Annotations)
 	if o.Quiet {
 		a[alert.PagingAnnotation] = "false"
@@ -141,7 +147,7 @@ func identity(o *Occurrence, external map[string]string) map[string]string {
 
 // subject names the series as a person would: the signal, and what tells this series from the others.
 func subject(o *Occurrence) string {
-	name := strings.Join(strings.FieldsFunc(o.Signal.Def.Name, func(r rune) bool { return r == '_' }), " ")
+	name := spaced(o.Signal.Def.Name)
 	if o.Series == nil || len(o.Series.Labels) == 0 {
 		return name
 	}

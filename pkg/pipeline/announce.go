@@ -248,7 +248,7 @@ func convert(ts []Transition) []alert.Transition {
 	for i, t := range ts {
 		out[i] = alert.Transition{
 			Firing: t.Firing, Escalated: t.Escalated, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
-			StartsAt: t.StartsAt, EndsAt: t.EndsAt,
+			StartsAt: t.StartsAt, EndsAt: t.EndsAt, Incident: t.Incident, Updated: t.Updated,
 		}
 	}
 	return out

@@ -115,7 +115,7 @@ func TestWhatGrowsPagesAfterAll(t *testing.T) {
 				n = &news{}
 				all[o.Series] = n
 			}
-			switch tr := (&Instance{}).transition(&o, 1); o.Event.Kind {
+			switch tr := (&Instance{}).transition(t.Context(), &o, 1); o.Event.Kind {
 			case detect.Begin:
 				n.begun++
 				if o.Quiet {
@@ -182,6 +182,11 @@ func TestBudgetsSurvive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	stories, err := whole.appendStories(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a = a[:len(a)-len(stories)] // which came later
 	a = a[:len(a)-len(coverage)]
 	if _, err := crew(t, 8).UnmarshalBinary(a); err != nil {
 		t.Errorf("a snapshot without coverage: %v", err)

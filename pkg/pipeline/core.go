@@ -10,6 +10,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
@@ -26,6 +27,7 @@ type Core struct {
 	out     Output   // of the step; here, so that it costs no allocation
 	reused  []Judged // of the step before, where the caller has done with it; else nil
 
+	stories   *stories // nil follows none
 	silenced  Silenced
 	marks     func() *Marks // what was deployed when; nil knows of nothing
 	forgotten *Forgotten
@@ -78,6 +80,7 @@ type Series struct {
 	gate     detect.Gate
 	withheld string // why its last point did not teach
 
+	course      incident.Course
 	alertLabels series.Labels // made when somebody asks
 }
 
@@ -117,6 +120,11 @@ type Occurrence struct {
 	Event    detect.Event
 	Verdict  baseline.Verdict
 	Shift    *Shift // why it is over, when it is because the level that it left is not the normal one any more
+
+	Incident string             // that it is part of, if any
+	Ranked   bool               // somebody looked for what may explain it …
+	Causes   []incident.Suspect // … and found this, best first
+	Deploys  []incident.Event   // shortly before it
 }
 
 // Closed is an hour that became final.
@@ -133,6 +141,9 @@ type Output struct {
 	Events  []Occurrence
 	Closed  []Closed
 	Dropped []*Series // unseen for too long
+
+	Stories []StoryChange // of incidents
+	Updates []Occurrence  // anomalies that began before and became part of an incident
 }
 
 // NewCore builds the signals of a configuration without any state.
@@ -213,6 +224,7 @@ func (c *Core) Step(t int64, inputs []Input) Output {
 	for _, in := range inputs {
 		in.Signal.step(t, in, out)
 	}
+	c.tell(t, out)
 	return *out
 }
 
@@ -283,6 +295,9 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 		out.Events = append(out.Events, Occurrence{Signal: s, Series: sr, Quiet: sr.quiet, Event: e, Verdict: *v, Shift: shift})
 	}
 	in.Tell = s.worth(sr, in, v)
+	if s.core.stories != nil {
+		sr.remembers(v, s.Def.Interval.Milliseconds())
+	}
 	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {
 		s.spend(sr, &e, p.T)

@@ -42,6 +42,8 @@ type plant struct {
 	// silent machines give no sample.
 	silent   map[int]bool
 	silenced Silenced
+	ties     Ties
+	scraped  time.Duration // how often samples come; a minute by default
 }
 
 // loadSignal watches each machine.
@@ -96,8 +98,8 @@ func (p *plant) open(defs ...signal.Definition) {
 	}
 	h.in, err = Open(context.Background(), defs, Options{
 		Dir: p.dir, Ledger: h.ledger, Live: h.live, History: h.history, Engine: promql.New(promql.Options{}), Herald: p.told,
-		Unlearned: h.unlearned, Annotations: h.notes, Silenced: p.silenced,
-		Intervals: promql.Intervals{Default: time.Minute}, SnapshotEvery: 20 * time.Minute,
+		Unlearned: h.unlearned, Annotations: h.notes, Silenced: p.silenced, Ties: p.ties,
+		Intervals: promql.Intervals{Default: max(p.scraped, time.Minute)}, SnapshotEvery: 20 * time.Minute,
 	})
 	if err != nil {
 		p.t.Fatal(err)
@@ -188,9 +190,13 @@ type witness struct {
 	news    []string
 	known   map[string]bool
 	open    map[string]Transition
+	stories map[string]Transition // incidents, by id, as told last
+	parts   map[string]string     // episodes that were told to be part of an incident, by labels and start
 }
 
-func newWitness() *witness { return &witness{known: map[string]bool{}, open: map[string]Transition{}} }
+func newWitness() *witness {
+	return &witness{known: map[string]bool{}, open: map[string]Transition{}, stories: map[string]Transition{}, parts: map[string]string{}}
+}
 
 var errWitness = errors.New("no space left on device")
 
@@ -201,6 +207,13 @@ func (w *witness) Put(_ *bbolt.Tx, _ int64, ts []Transition) error {
 	}
 	for _, t := range ts {
 		episode := fmt.Sprint(series.FromMap(t.Labels).Key(), t.StartsAt)
+		if t.Incident != "" {
+			w.parts[series.FromMap(t.Labels).String()+clockText(t.StartsAt)] = t.Incident
+		}
+		if id := t.Labels["incident"]; id != "" {
+			w.stories[id] = t
+			continue
+		}
 		once := fmt.Sprint(episode, t.Firing)
 		if w.known[once] {
 			continue
@@ -224,6 +237,11 @@ func (w *witness) Stranded([]Transition, error) {}
 func (w *witness) Firing(f func(labels map[string]string, startsAt int64)) {
 	for _, t := range w.open {
 		f(t.Labels, t.StartsAt)
+	}
+	for _, t := range w.stories {
+		if t.Firing {
+			f(t.Labels, t.StartsAt)
+		}
 	}
 }
 

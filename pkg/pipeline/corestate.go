@@ -47,7 +47,10 @@ func (c *Core) AppendBinary(b []byte) ([]byte, error) {
 	if b, err = c.appendBudgets(b); err != nil {
 		return nil, err
 	}
-	return c.appendCoverage(b)
+	if b, err = c.appendCoverage(b); err != nil {
+		return nil, err
+	}
+	return c.appendStories(b)
 }
 
 // UnmarshalBinary takes over the state of those signals that are still what they were. dropped names the others: their
@@ -96,6 +99,9 @@ func (c *Core) UnmarshalBinary(b []byte) (dropped []string, err error) {
 	}
 	if d.err == nil && len(d.b) > 0 { // nor of before reporters were counted
 		c.takeCoverage(d)
+	}
+	if d.err == nil && len(d.b) > 0 { // nor of before there were incidents
+		c.takeStories(d)
 	}
 	if d.err == nil && len(d.b) > 0 {
 		d.err = fmt.Errorf("%d bytes too many", len(d.b))

@@ -102,6 +102,24 @@ func (e *Evaluator) one(ctx context.Context, t int64, s *Signal, iv promql.Inter
 	return ev
 }
 
+// Labels evaluates an expression at t for the labels of what it gives; its values, and how fresh they are, do not matter.
+func (e *Evaluator) Labels(ctx context.Context, expr string, t int64) (out []series.Labels, err error) {
+	var results []promql.Result
+	if e.Remote != nil {
+		results, _, err = e.Remote.Evaluate(ctx, expr, 0, t, t, time.Minute.Milliseconds())
+	} else {
+		var q *promql.Query
+		if q, err = e.Engine.Parse(expr, 0); err != nil {
+			return nil, err
+		}
+		results, err = e.Engine.Instant(ctx, e.Store, q, t, e.Intervals())
+	}
+	for _, r := range results {
+		out = append(out, r.Labels)
+	}
+	return out, err
+}
+
 // Span evaluates a signal at from, from+interval, … up to to, and returns its series with their points. A tick that a
 // series does not mention is missing.
 func (e *Evaluator) Span(ctx context.Context, from, to int64, s *Signal) ([]promql.Result, error) {

@@ -98,7 +98,7 @@ func (in *Instance) prune(t int64) error {
 			err = errors.Join(err, state.DropSeries(tx, id))
 			delete(in.known, id)
 		}
-		return err
+		return errors.Join(err, in.forgetIncidents(tx, t))
 	})
 }
 

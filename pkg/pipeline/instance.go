@@ -47,8 +47,10 @@ type Herald interface {
 type Transition struct {
 	Words
 	Firing           bool
-	Escalated        bool  // it fires since before, told not to page, and pages now
-	StartsAt, EndsAt int64 // unix milliseconds; EndsAt is 0 while it fires
+	Escalated        bool   // it fires since before, told not to page, and pages now
+	StartsAt, EndsAt int64  // unix milliseconds; EndsAt is 0 while it fires
+	Incident         string // that it is part of
+	Updated          int64  // when nothing but the words changed; else 0
 }
 
 // Options of an instance. Everything is required but the last block.
@@ -63,6 +65,8 @@ type Options struct {
 	Annotations   *Annotations // whose windows nothing is learnt from
 	Unlearned     *Unlearned   // further windows
 	Silenced      Silenced
+	Ties          Ties              // what incidents are told by
+	Topology      *Topology         // who calls whom, in place of that of Ties
 	Samples       storage.Queryable // what signals are evaluated on; Live by default
 	Remote        *promql.Remote    // evaluates signals instead of Engine, if not nil
 	Recorder      storage.Appendable
@@ -94,6 +98,7 @@ type Instance struct {
 	pruned     int64 // day of the last pruning
 	// What a failed commit left for the next one.
 	transitions []Transition
+	incidents   []state.Incident
 	closed      []Closed
 	dropped     []*Series
 
@@ -140,6 +145,11 @@ func (in *Instance) newCore(defs []signal.Definition) (*Core, error) {
 	}
 	core.SetForgotten(in.forgets())
 	core.SetSilenced(in.o.Silenced)
+	ties := in.o.Ties
+	if in.o.Topology != nil {
+		ties.Topology = in.o.Topology.At
+	}
+	core.TellStories(ties)
 	if in.o.Annotations != nil {
 		core.marks = in.o.Annotations.Marks
 	}
@@ -180,6 +190,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 		in.ownUp(&evaluated[i].Input, t, evaluated[i].Offset)
 		inputs[i] = evaluated[i].Input
 	}
+	in.lookAround(ctx, t)
 	phase("evaluate")
 
 	in.mu.Lock()
@@ -195,7 +206,7 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 		in.o.Logger.Error("tick was not recorded; a restart would not know its points", "tick", clockText(t), "err", err)
 	}
 	phase("record")
-	err := in.commit(&out, t)
+	err := in.commit(ctx, &out, t)
 	phase("commit")
 	in.count(&out)
 	in.housekeeping(ctx, t)
@@ -203,8 +214,8 @@ func (in *Instance) Tick(ctx context.Context, t int64) error {
 }
 
 // commit puts the tick into the ledger. What fails is kept for the next tick.
-func (in *Instance) commit(out *Output, lastTick int64) error {
-	in.collect(out)
+func (in *Instance) commit(ctx context.Context, out *Output, lastTick int64) error {
+	in.collect(ctx, out)
 	err := in.o.Ledger.Update(func(tx *bbolt.Tx) error {
 		if err := putClosed(tx, in.closed, in.known, state.MergeSummary); err != nil {
 			return err
@@ -215,6 +226,9 @@ func (in *Instance) commit(out *Output, lastTick int64) error {
 			}
 		}
 		if err := in.o.Herald.Put(tx, out.T, in.transitions); err != nil {
+			return err
+		}
+		if err := putIncidents(tx, in.incidents); err != nil {
 			return err
 		}
 		return state.PutTime(tx, lastTickKey, lastTick)
@@ -229,13 +243,13 @@ func (in *Instance) commit(out *Output, lastTick int64) error {
 	for _, sr := range in.dropped {
 		delete(in.known, sr.ID)
 	}
-	in.transitions, in.closed, in.dropped = nil, nil, nil
+	in.transitions, in.incidents, in.closed, in.dropped = nil, nil, nil, nil
 	return nil
 }
 
-func (in *Instance) collect(out *Output) {
+func (in *Instance) collect(ctx context.Context, out *Output) {
 	for i := range out.Events {
-		t := in.transition(&out.Events[i], out.T)
+		t := in.transition(ctx, &out.Events[i], out.T)
 		in.transitions = append(in.transitions, t)
 		firing := "resolved"
 		switch {
@@ -250,15 +264,33 @@ func (in *Instance) collect(out *Output) {
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
 		in.o.Logger.Info("alert", "summary", t.Annotations["summary"], "state", firing, "signal", t.Labels["signal"], "severity", t.Labels["severity"], "tick", clockText(out.T))
 	}
+	for i := range out.Stories {
+		in.tellStory(ctx, &out.Stories[i], out.T)
+	}
+	for i := range out.Updates {
+		t := in.transition(ctx, &out.Updates[i], out.T)
+		t.Updated = out.T
+		in.transitions = append(in.transitions, t)
+	}
 	in.closed = append(in.closed, out.Closed...)
 	in.dropped = append(in.dropped, out.Dropped...)
 }
 
-func (in *Instance) transition(o *Occurrence, t int64) Transition {
-	return Transition{
+func (in *Instance) transition(ctx context.Context, o *Occurrence, t int64) Transition {
+	out := Transition{
 		Words: Describe(o, t, in.o.External, in.o.Page), Firing: o.Event.Kind != detect.End, Escalated: o.Event.Kind == detect.Grow,
-		StartsAt: o.Event.StartsAt, EndsAt: o.Event.EndsAt,
+		StartsAt: o.Event.StartsAt, EndsAt: o.Event.EndsAt, Incident: o.Incident,
 	}
+	if !o.Absent && o.Coverage == nil {
+		to := t
+		if !out.Firing {
+			to = o.Event.EndsAt
+		}
+		if l, ok := in.loss(ctx, o.Signal, o.Series, o.Event.StartsAt, to); ok {
+			out.Annotations["impact"] = l.String()
+		}
+	}
+	return out
 }
 
 // report counts what an evaluation could not give and logs when that changes.

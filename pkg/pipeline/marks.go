@@ -26,6 +26,7 @@ type Marks struct {
 	windows []state.Annotation // incidents and what is to be ignored, by start
 	longest int64              // of the windows, milliseconds
 	deploys []state.Annotation // by start
+	events  []state.Annotation // deploys and events, by start
 }
 
 // NewMarks sorts annotations by what they mean.
@@ -40,11 +41,15 @@ func NewMarks(list []state.Annotation) *Marks {
 			}
 		case DeployMark:
 			m.deploys = append(m.deploys, a)
+			m.events = append(m.events, a)
+		case EventMark:
+			m.events = append(m.events, a)
 		}
 	}
 	byStart := func(x, y state.Annotation) int { return cmp.Or(cmp.Compare(x.Start, y.Start), cmp.Compare(x.ID, y.ID)) }
 	slices.SortFunc(m.windows, byStart)
 	slices.SortFunc(m.deploys, byStart)
+	slices.SortFunc(m.events, byStart)
 	return m
 }
 
@@ -156,4 +161,18 @@ func (m *Marks) Deploys(from, to int64, label Label) (at []int64) {
 		}
 	}
 	return slices.Compact(at)
+}
+
+// Happened returns the deploys and events that began in [from, to) and are about a series, ascending.
+func (m *Marks) Happened(from, to int64, label Label) (out []state.Annotation) {
+	if m == nil {
+		return nil
+	}
+	first, _ := slices.BinarySearchFunc(m.events, from, func(a state.Annotation, t int64) int { return cmp.Compare(a.Start, t) })
+	for i := first; i < len(m.events) && m.events[i].Start < to; i++ {
+		if applies(&m.events[i], label) {
+			out = append(out, m.events[i])
+		}
+	}
+	return out
 }

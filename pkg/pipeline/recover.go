@@ -13,6 +13,7 @@ import (
 
 	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/detect"
+	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/state"
@@ -70,16 +71,16 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	err = Replay(ctx, in.o.Live, core, at, changed, func(out Output) error {
 		replayed++
 		in.last = out.T
-		if len(out.Events) == 0 && len(out.Closed) == 0 && out.T <= lastTick {
+		if len(out.Events) == 0 && len(out.Closed) == 0 && len(out.Stories) == 0 && out.T <= lastTick {
 			return nil
 		}
-		return in.commit(&out, max(out.T, lastTick))
+		return in.commit(ctx, &out, max(out.T, lastTick))
 	})
 	if err != nil {
 		return err
 	}
 	in.last = max(in.last, lastTick)
-	if err := in.resolveOrphans(); err != nil {
+	if err := in.resolveOrphans(ctx); err != nil {
 		return err
 	}
 	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clockText(in.last))
@@ -172,7 +173,7 @@ func (sr *Series) remember(history []baseline.Summary, lastSeen int64) {
 }
 
 // resolveOrphans ends the alerts that nothing holds up any more: their signal was removed or redefined.
-func (in *Instance) resolveOrphans() error {
+func (in *Instance) resolveOrphans(ctx context.Context) error {
 	type episode struct {
 		labels string
 		start  int64
@@ -200,8 +201,23 @@ func (in *Instance) resolveOrphans() error {
 			}
 		}
 	}
+	followed := map[episode]*incident.Incident{}
+	for _, story := range in.core.stories.tracker.Open {
+		if story.Told() {
+			labels := maps.Clone(in.o.External)
+			if labels == nil {
+				labels = map[string]string{}
+			}
+			maps.Copy(labels, story.Labels)
+			followed[episode{series.FromMap(labels).Key(), story.StartsAt}] = story
+		}
+	}
 	in.o.Herald.Firing(func(labels map[string]string, startsAt int64) {
 		e := episode{series.FromMap(labels).Key(), startsAt}
+		if followed[e] != nil {
+			delete(followed, e)
+			return
+		}
 		if held[e] != nil {
 			delete(held, e)
 			return
@@ -209,6 +225,9 @@ func (in *Instance) resolveOrphans() error {
 		a := map[string]string{
 			"summary":     labels["alertname"] + ": no longer watched",
 			"description": "The signal " + labels["signal"] + " was removed, or redefined and learns anew. Nobody checks whether this is over.",
+		}
+		if labels["type"] == "incident" {
+			a["description"] = "The incident is not followed any more: its anomalies are told one by one."
 		}
 		in.transitions = append(in.transitions, Transition{
 			Words: Words{Labels: maps.Clone(labels), Annotations: a}, StartsAt: startsAt, EndsAt: max(in.last, startsAt),
@@ -226,12 +245,17 @@ func (in *Instance) resolveOrphans() error {
 				o.Verdict.Expectation = sr.model.Expect(o.Signal.modelTime(in.last))
 			}
 		}
-		in.transitions = append(in.transitions, in.transition(o, in.last))
+		in.transitions = append(in.transitions, in.transition(ctx, o, in.last))
+	}
+	for _, story := range in.core.stories.tracker.Open { // in their order
+		if slices.Contains(slices.Collect(maps.Values(followed)), story) {
+			in.tellStory(ctx, &StoryChange{Change: incident.Change{Incident: story, Began: true}}, in.last)
+		}
 	}
 	if len(in.transitions) == 0 {
 		return nil
 	}
-	return in.commit(&Output{T: in.last}, in.last)
+	return in.commit(ctx, &Output{T: in.last}, in.last)
 }
 
 // Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
@@ -257,7 +281,7 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	in.mu.Unlock()
 	in.forgetFigures()
 	in.recorder.refs = nil // they belong to the old series
-	if err := in.resolveOrphans(); err != nil {
+	if err := in.resolveOrphans(context.Background()); err != nil {
 		return err
 	}
 	return in.Snapshot()

@@ -28,7 +28,7 @@ func shifted(t *testing.T, by float64, back, days int) (told []Transition, start
 		out := c.Step(at, []Input{{Signal: c.signals[0], Observations: []Observation{{Labels: series.FromStrings("machine", "0"), Point: series.Point{Value: v}}}}})
 		for i := range out.Events {
 			if at >= start {
-				told = append(told, in.transition(&out.Events[i], at))
+				told = append(told, in.transition(t.Context(), &out.Events[i], at))
 			}
 		}
 	}

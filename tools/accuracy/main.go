@@ -10,6 +10,7 @@
 //	go run ./tools/accuracy ratios                conversion rates at every traffic
 //	go run ./tools/accuracy cold                  young series beside their siblings
 //	go run ./tools/accuracy budget                a team's budget on a thousand quiet series
+//	go run ./tools/accuracy causes    -data DIR   incidents whose root cause is known; another DIR, with index.json
 //
 // Protocol and figures: docs/accuracy.md.
 package main
@@ -56,6 +57,7 @@ var commands = []command{
 	{"ratios", false, runRatios},
 	{"cold", false, runCold},
 	{"budget", false, runBudget},
+	{"causes", true, runCauses},
 }
 
 func main() {
@@ -87,7 +89,7 @@ func run(args []string, stdout io.Writer) error {
 		}
 		known = true
 		if c.needs && o.data == "" {
-			return fmt.Errorf("%s: -data is required: a folder with manifest.json", c.name)
+			return fmt.Errorf("%s: -data is required: a folder of data (docs/accuracy.md)", c.name)
 		}
 		f, err := c.run(o)
 		if err != nil {
@@ -121,7 +123,7 @@ func run(args []string, stdout io.Writer) error {
 func parse(name string, args []string) (options, error) {
 	o := options{all: name == "all"}
 	f := flag.NewFlagSet(name, flag.ContinueOnError)
-	f.StringVar(&o.data, "data", "", "folder with manifest.json")
+	f.StringVar(&o.data, "data", "", "folder with manifest.json, or with index.json for causes")
 	f.StringVar(&o.set, "set", "", "judge only this set of the manifest")
 	f.BoolVar(&o.series, "series", false, "judge: a line for each series")
 	f.BoolVar(&o.kinds, "kinds", o.all, "judge: recall by kind of injection")

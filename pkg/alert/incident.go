@@ -1,0 +1,53 @@
+package alert
+
+import "slices"
+
+// IncidentAlert is the name of the alert that tells a story instead of its parts. Its label incident is its id, which the
+// parts carry as Incident.
+const IncidentAlert = "Incident"
+
+// incidentID is the id of the incident that an episode is the alert of.
+func incidentID(labels map[string]string) string {
+	if labels["alertname"] != IncidentAlert || labels["type"] != "incident" {
+		return ""
+	}
+	return labels["incident"]
+}
+
+// heldBack says whether a receiver need not hear of an episode, because it hears of the incident that it is part of. What is
+// graver than the incident, or wakes people when that does not, is told all the same.
+func (m *Machine) heldBack(e *Episode, receiver string) bool {
+	if e.Incident == "" {
+		return false
+	}
+	story := m.incidents()[e.Incident]
+	if story == nil || graver(e.Labels["severity"], story.Labels["severity"]) ||
+		story.Annotations[PagingAnnotation] == "false" && e.Annotations[PagingAnnotation] != "false" {
+		return false
+	}
+	return slices.ContainsFunc(m.places(story), func(p place) bool { return p.group.Receiver == receiver })
+}
+
+// incidents are those that are known, by id, the newest of each.
+func (m *Machine) incidents() map[string]*Episode {
+	if m.telling != nil {
+		return m.telling
+	}
+	m.telling = map[string]*Episode{}
+	for _, e := range m.episodes {
+		id := incidentID(e.Labels)
+		if id == "" {
+			continue
+		}
+		if other := m.telling[id]; other == nil || e.StartsAt > other.StartsAt {
+			m.telling[id] = e
+		}
+	}
+	return m.telling
+}
+
+// graver tells whether one severity is graver than another. What is not one of ours is the least.
+func graver(a, b string) bool {
+	order := []string{"info", "warning", "critical"}
+	return slices.Index(order, a) > slices.Index(order, b)
+}

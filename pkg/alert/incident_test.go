@@ -1,0 +1,117 @@
+package alert
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/common/model"
+)
+
+// routeOf sends everything to main, and what matches a team there too.
+func incidentRoute(groupBy ...model.LabelName) *dispatch.Route {
+	by := map[model.LabelName]struct{}{}
+	for _, n := range groupBy {
+		by[n] = struct{}{}
+	}
+	return &dispatch.Route{RouteOpts: dispatch.RouteOpts{
+		Receiver: "main", GroupBy: by, GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: time.Hour,
+	}}
+}
+
+func part(signal, severity, incident string, firing bool) Transition {
+	return Transition{
+		Firing: firing, StartsAt: 1, EndsAt: map[bool]int64{false: 400_000}[firing], Incident: incident,
+		Labels: map[string]string{"alertname": signal, "signal": signal, "severity": severity}, Annotations: map[string]string{},
+	}
+}
+
+func whole(id, severity string, firing bool) Transition {
+	return Transition{
+		Firing: firing, StartsAt: 1, EndsAt: map[bool]int64{false: 700_000}[firing],
+		Labels: map[string]string{"alertname": "Incident", "type": "incident", "incident": id, "severity": severity}, Annotations: map[string]string{},
+	}
+}
+
+func namesOf(ns []Notification) (out []string) {
+	for i := range ns {
+		for _, e := range ns[i].Alerts {
+			state := "+"
+			if !e.Firing {
+				state = "-"
+			}
+			out = append(out, state+e.Labels["alertname"])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func TestAnIncidentIsToldInsteadOfItsParts(t *testing.T) {
+	check := func(what string, ns []Notification, want ...string) {
+		t.Helper()
+		if got := namesOf(ns); !slices.Equal(got, want) {
+			t.Errorf("%s: told %v, want %v", what, got, want)
+		}
+	}
+	m := NewMachine(incidentRoute("alertname"))
+	// The first part is told before there is an incident.
+	m.Advance(0, []Transition{part("db", "warning", "", true)})
+	ns, _ := m.Advance(30_000, nil)
+	check("alone", ns, "+db")
+	joined := part("db", "warning", "i1", true)
+	joined.Updated = 60_000
+	m.Advance(60_000, []Transition{joined, part("latency", "warning", "i1", true), whole("i1", "warning", true), part("disk", "critical", "i1", true)})
+	ns, _ = m.Advance(90_000, nil)
+	check("the story", ns, "+Incident", "+disk") // what is graver is told all the same
+	ns, _ = m.Advance(400_000, []Transition{part("db", "warning", "i1", false), part("latency", "warning", "i1", false)})
+	check("who was told to begin is told to end", ns, "-db")
+	ns, _ = m.Advance(700_000, []Transition{whole("i1", "warning", false), part("disk", "critical", "i1", false)})
+	check("the end", ns, "-Incident", "-disk")
+	m.Advance(2_000_000, nil)
+	m.Firing(func(e *Episode) { t.Errorf("%v fires still", e.Labels) })
+	if len(m.episodes) != 0 || len(m.groups) != 0 {
+		t.Errorf("%d episodes and %d groups are left", len(m.episodes), len(m.groups))
+	}
+}
+
+// TestNobodyMissesAPart: a part is held back only from who hears of the incident, and only while somebody tells it.
+func TestNobodyMissesAPart(t *testing.T) {
+	m := NewMachine(incidentRoute("alertname"))
+	m.Advance(0, []Transition{part("latency", "warning", "i2", true)})
+	ns, _ := m.Advance(30_000, nil)
+	if got := namesOf(ns); !slices.Equal(got, []string{"+latency"}) {
+		t.Errorf("the incident is not known, and told is %v", got)
+	}
+	m = NewMachine(incidentRoute("alertname"))
+	quiet := whole("i3", "warning", true)
+	quiet.Annotations[PagingAnnotation] = "false"
+	m.Advance(0, []Transition{part("latency", "warning", "i3", true), quiet})
+	ns, _ = m.Advance(30_000, nil)
+	if got := namesOf(ns); !slices.Equal(got, []string{"+Incident", "+latency"}) {
+		t.Errorf("the incident wakes nobody, and told is %v", got)
+	}
+}
+
+func TestAnUpdateIsAnotherTransitionAndNoNews(t *testing.T) {
+	a := whole("i1", "warning", true)
+	b := a
+	b.Updated = 90_000
+	if a.ID() == b.ID() || a.Key() != b.Key() {
+		t.Error("an update has to be kept, as the same episode")
+	}
+	m := NewMachine(incidentRoute("alertname"))
+	m.Advance(0, []Transition{a})
+	if ns, _ := m.Advance(30_000, nil); len(ns) != 1 {
+		t.Fatalf("told %v", namesOf(ns))
+	}
+	b.Annotations = map[string]string{"summary": "more is known"}
+	if ns, _ := m.Advance(330_000, []Transition{b}); len(ns) != 0 {
+		t.Errorf("an update was told: %v", namesOf(ns))
+	}
+	ns, _ := m.Advance(30_000+3_600_000, nil)
+	if len(ns) != 1 || ns[0].Alerts[0].Annotations["summary"] != "more is known" {
+		t.Errorf("the repetition tells %v", ns)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build soak
+
+package pipeline
+
+func init() { cascades = 20 }

@@ -1,0 +1,152 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/incident"
+	"github.com/baseliner/baseliner/pkg/series"
+	"github.com/baseliner/baseliner/pkg/state"
+)
+
+// maxIncidents bounds what is kept of the past.
+const maxIncidents = 1000
+
+// IncidentRecord is an incident as it is kept, with the words that people were told and what it took.
+type IncidentRecord struct {
+	incident.Incident
+	Summary     string            `json:"summary"`
+	Annotations map[string]string `json:"annotations"`
+	Losses      []LossRecord      `json:"losses,omitempty"`
+	UpdatedAt   int64             `json:"updatedAt"`
+}
+
+// LossRecord is what one series lost. An interval that is not known is absent.
+type LossRecord struct {
+	Signal   string        `json:"signal"`
+	Labels   series.Labels `json:"labels,omitempty"`
+	Unit     string        `json:"unit,omitempty"`
+	From     int64         `json:"from"`
+	To       int64         `json:"to"`
+	Lost     float64       `json:"lost"` // in units of the signal; of bad news that is more, what came too much
+	Low      *float64      `json:"low,omitempty"`
+	High     *float64      `json:"high,omitempty"`
+	Level    float64       `json:"level"` // probability that the interval holds the truth
+	PerUnit  float64       `json:"perUnit,omitempty"`
+	Currency string        `json:"currency,omitempty"`
+}
+
+// tellStory makes the transition of an incident that changed, and what is kept of it.
+func (in *Instance) tellStory(ctx context.Context, change *StoryChange, t int64) {
+	story := change.Incident
+	impacts, losses := in.losses(ctx, story, t)
+	w := in.core.DescribeIncident(story, t, impacts, in.o.External, in.o.Page)
+	tr := Transition{Words: w, Firing: !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
+	if !change.Began && !change.Ended {
+		tr.Updated = t
+	} else {
+		state := "resolved"
+		if tr.Firing {
+			state = "firing"
+		}
+		in.metrics.transitions.WithLabelValues(state, "incident").Inc()
+		in.o.Logger.Info("incident", "summary", w.Annotations["summary"], "state", state, "incident", story.ID, "anomalies", len(story.Members), "tick", clockText(t))
+	}
+	in.transitions = append(in.transitions, tr)
+	record := IncidentRecord{Incident: *story, Summary: w.Annotations["summary"], Annotations: w.Annotations, Losses: losses, UpdatedAt: t}
+	text, err := json.Marshal(&record)
+	if err != nil {
+		in.o.Logger.Error("incident is not kept: it cannot be encoded", "incident", story.ID, "err", err)
+		return
+	}
+	in.incidents = append(in.incidents, state.Incident{ID: story.ID, Start: story.StartsAt, Text: text})
+}
+
+// losses sums up what the members of an incident cost, from its begin to the end of each, or to t.
+func (in *Instance) losses(ctx context.Context, story *incident.Incident, t int64) (impacts []impactOf, records []LossRecord) {
+	for i := range story.Members {
+		m := &story.Members[i]
+		s, sr, ok := in.core.find(m)
+		if !ok || m.Absent || slices.ContainsFunc(records, func(r LossRecord) bool { return r.Signal == m.Signal && r.Labels.Equal(m.Labels) }) {
+			continue
+		}
+		to := int64(0)
+		for k := range story.Members {
+			if x := &story.Members[k]; x.ID == m.ID {
+				end := x.EndsAt
+				if x.Open() {
+					end = t
+				}
+				to = max(to, end)
+			}
+		}
+		from := min(story.StartsAt, m.StartsAt)
+		l, ok := in.loss(ctx, s, sr, from, to)
+		if !ok {
+			continue
+		}
+		r := LossRecord{Signal: m.Signal, Labels: m.Labels, Unit: l.Unit, From: from, To: to, Lost: l.Lost, Level: l.Level}
+		if l.Bounded {
+			r.Low, r.High = &l.Low, &l.High
+		}
+		if l.Money != nil {
+			r.PerUnit, r.Currency = l.Money.Amount, l.Money.Currency
+		}
+		impacts, records = append(impacts, impactOf{m.Signal, l}), append(records, r)
+	}
+	order := func(a, b float64) int { return cmp.Compare(math.Abs(b), math.Abs(a)) }
+	slices.SortStableFunc(impacts, func(a, b impactOf) int { return order(a.worth(), b.worth()) })
+	return impacts, records
+}
+
+// worth orders losses: in money where that is known.
+func (i *impactOf) worth() float64 {
+	if i.Money != nil {
+		return 1e9 + math.Abs(i.Lost*i.Money.Amount)
+	}
+	return math.Abs(i.Lost)
+}
+
+// putIncidents keeps what changed.
+func putIncidents(tx *bbolt.Tx, all []state.Incident) error {
+	for i := range all {
+		if err := state.PutIncident(tx, &all[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Incidents returns those that are kept, the newest first. It is safe to call at any time.
+func (in *Instance) Incidents() ([]IncidentRecord, error) {
+	var kept []state.Incident
+	err := in.o.Ledger.View(func(tx *bbolt.Tx) (err error) {
+		kept, err = state.Incidents(tx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read incidents: %w", err)
+	}
+	out := make([]IncidentRecord, 0, len(kept))
+	for _, k := range kept {
+		var r IncidentRecord
+		if err := json.Unmarshal(k.Text, &r); err != nil || r.ID != k.ID {
+			in.o.Logger.Error("incident is damaged and passed over", "incident", k.ID, "err", err)
+			continue
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// forgetIncidents drops what is older than history.
+func (in *Instance) forgetIncidents(tx *bbolt.Tx, t int64) error {
+	return state.DropIncidents(tx, t-max(in.o.HistoryKeep, 24*time.Hour).Milliseconds(), maxIncidents)
+}
