@@ -56,6 +56,9 @@ var commands = []command{
 	{"ratios", false, runRatios},
 	{"cold", false, runCold},
 	{"budget", false, runBudget},
+	{"relations", false, runRelations},
+	{"intervals", false, runIntervals},
+	{"unrelated", true, runUnrelated},
 }
 
 func main() {
