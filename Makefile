@@ -8,7 +8,7 @@ GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|cost|alert|config|state|ingest/(csv|openmetrics))$$
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench bench-accuracy soak fuzz cover clean
+.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-correlation soak fuzz cover clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,10 @@ bench: ## all benchmarks (compare two runs with benchstat)
 bench-accuracy: ## how well the detector detects, as markdown; DATA=DIR is a folder of labelled series (docs/accuracy.md)
 	@test -n "$(DATA)" || { echo "say which data: make bench-accuracy DATA=DIR (docs/accuracy.md)"; exit 1; }
 	@go run ./tools/accuracy all -data "$(DATA)"
+
+bench-correlation: ## what relations, their intervals and losses are worth, as markdown; DATA=DIR as above (docs/accuracy.md)
+	@test -n "$(DATA)" || { echo "say which data: make bench-correlation DATA=DIR (docs/accuracy.md)"; exit 1; }
+	@go run ./tools/accuracy correlation -data "$(DATA)"
 
 soak: ## the long tests, up to 80 minutes
 	go test -tags soak -timeout 80m ./...

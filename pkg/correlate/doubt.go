@@ -8,13 +8,6 @@ import (
 // certain is the p that a relation of grade A has at most, however few pairs were tried.
 const certain = 0.001
 
-// How many standard errors the effect keeps when any one week never was: with fewer it is what happened once and no relation, or
-// a doubtful one.
-const (
-	onceT     = 2
-	doubtfulT = 3
-)
-
 // doubt completes a pair that is shown: the effect with and without traffic, everything that speaks against it, and its grade
 // as far as one evaluation can tell.
 func (e *evaluation) doubt(p *Pair, x *column, groups int) {
@@ -42,14 +35,6 @@ func (e *evaluation) doubt(p *Pair, x *column, groups int) {
 		if why := s.disagree(m, p.Step); why != "" {
 			lower(Unstable, why)
 		}
-	}
-	switch week, t := e.weakest(m, x, p); {
-	case t < onceT:
-		p.Shown, p.Grade = false, NoGrade
-		p.Doubts = []string{fmt.Sprintf("it happened once, in week %d of %d: an incident rather than a relation", week+1, e.in.Frame.Weeks())}
-		return
-	case t < doubtfulT:
-		lower(Unstable, fmt.Sprintf("it rests on week %d of %d", week+1, e.in.Frame.Weeks()))
 	}
 	if e.traffic == nil {
 		lower(Plausible, "traffic is not known")
@@ -110,36 +95,6 @@ func (s split) disagree(m *gls, step float64) string {
 		}
 	}
 	return ""
-}
-
-// weakest is the week without which least of the effect is left, baselines included, and how many standard errors that is; negative
-// where it turns.
-func (e *evaluation) weakest(m *gls, x *column, p *Pair) (week int, t float64) {
-	f := e.in.Frame
-	if e.without == nil {
-		e.without = make([]skipped, f.Weeks())
-		for w := range e.without {
-			s := &e.without[w]
-			s.y = residual(f, e.y.raw, w)
-			s.traffic = [][]float64{ones(f.Rows())}
-			if e.volume != nil {
-				s.traffic = laggedTraffic(residual(f, clipped(f, logs(e.volume)), w))
-			}
-		}
-	}
-	t = math.Inf(1)
-	for w, s := range e.without {
-		rest := *m
-		rest.whiten(s.y, append(append([][]float64{}, s.traffic...), lagged(residual(f, x.raw, w), p.Lag)), m.ar)
-		left := 0.0
-		if one, ok := rest.among(p.Step, nil); ok {
-			left = math.Copysign(one.Coef/one.SE, one.Coef*p.Effect.Coef)
-		}
-		if left < t {
-			week, t = w, left
-		}
-	}
-	return week, t
 }
 
 // terciles of what is known.

@@ -2,6 +2,7 @@ package correlate
 
 import (
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat/distuv"
 
@@ -13,7 +14,7 @@ import (
 type Effect struct {
 	Coef      float64 // per step of the driver
 	SE        float64
-	Low, High float64 // 95 %
+	Low, High float64 // 95 %; of a lag that is not certain, of all that it may be
 	DF        float64
 }
 
@@ -95,6 +96,30 @@ func (m *gls) effectOf(f *fit, step float64) Effect {
 	last := len(f.coef) - 1
 	df := max(float64(f.n)/m.widen/m.widen-float64(len(f.coef)), 1)
 	return newEffect(f.coef[last]*step, f.se(last)*m.widen*step, df)
+}
+
+// at is the effect at other lags of the driver, x, beside the same things held equal and with the same errors.
+func (m *gls) at(x []float64, lags []int, step float64) []Effect {
+	var out []Effect
+	white := m.ar.Whiten(nil, x)
+	columns := slices.Clone(m.columns)
+	for _, k := range lags {
+		columns[len(columns)-1] = lagged(white, k)
+		if f, ok := ols(m.y, columns, nil); ok {
+			out = append(out, m.effectOf(&f, step))
+		}
+	}
+	return out
+}
+
+// hull is the interval that holds those of all effects.
+func hull(level float64, effects ...Effect) (low, high float64) {
+	low, high = math.Inf(1), math.Inf(-1)
+	for _, e := range effects {
+		l, h := e.interval(level)
+		low, high = min(low, l), max(high, h)
+	}
+	return low, high
 }
 
 // among is the effect over some of the rows; ok is false where these are too few to say.

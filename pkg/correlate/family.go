@@ -103,7 +103,7 @@ func (f *Family) discover() {
 		for _, i := range g.members {
 			if p := &g.of.Pairs[i]; p.P <= f.Threshold {
 				p.Shown = true
-				p.ChosenLow, p.ChosenHigh = p.Effect.interval(chosen)
+				p.ChosenLow, p.ChosenHigh = p.interval(chosen)
 			}
 		}
 	}

@@ -69,4 +69,6 @@ type Pair struct {
 	Grade  Grade
 	Doubts []string // why the grade is not A
 	Leader string   // the driver whose finding this is part of, when they move together; itself when it leads
+
+	maybe []Effect // at other plausible lags
 }

@@ -124,6 +124,20 @@ func peak(profile []float64) int {
 	return at - len(profile)/2
 }
 
+// plausible are the other lags that a profile over n rows cannot tell from its peak: their likelihood is above that of the peak
+// less what chance makes of a right lag once in twenty.
+func plausible(profile []float64, n float64) (lags []int) {
+	const chi2 = 3.84
+	at := peak(profile)
+	best := profile[at+len(profile)/2]
+	for i, r := range profile {
+		if k := i - len(profile)/2; k != at && n*math.Log((1-r*r)/(1-best*best)) < chi2 {
+			lags = append(lags, k)
+		}
+	}
+	return lags
+}
+
 // pearson is the correlation of x, k rows earlier, with y, over n pairs.
 func pearson(x, y []float64, k int) (r float64, n int) {
 	var sx, sy, xx, yy, xy float64
@@ -165,9 +179,14 @@ func noiseBand(ne float64) float64 {
 	return t / math.Sqrt(ne-2+t*t)
 }
 
-// RawPearsonP is the p of the plain correlation of two series as they are, every hour counted as independent: what relations are
-// often claimed by, and for comparison only. Series with a daily rhythm are almost always "significant".
-func RawPearsonP(x, y []float64) float64 {
-	r, n := pearson(x, y, 0)
-	return correlationP(r, float64(n))
+// RawPearsonP is the p of the plain correlation of two series as they are, every hour counted as independent, at the best of the lags
+// −most to most and after all of them: what relations are often claimed by, and for comparison only. Series with a daily
+// rhythm are almost always "significant".
+func RawPearsonP(x, y []float64, most int) float64 {
+	p := 1.0
+	for k := -most; k <= most; k++ {
+		r, n := pearson(x, y, k)
+		p = min(p, correlationP(r, float64(n)))
+	}
+	return min(p*float64(2*most+1), 1)
 }

@@ -7,9 +7,13 @@ import (
 	"github.com/baseliner/baseliner/pkg/stats"
 )
 
-// winsor is how many robust standard deviations from its usual value an hour counts at most, so that one incident, known to
-// nobody, is not a relation of all that it touched.
-const winsor = 4
+// How many robust standard deviations from what is usual an hour may be. A driver's counts as that much, so that one incident is
+// no relation of all that it touched; an outcome's beyond outcast is an incident, which is told apart, while relations are of
+// ordinary hours.
+const (
+	winsor  = 4
+	outcast = 5
+)
 
 // half is added to counts before their logarithm is taken, so that an hour without events has one.
 const half = 0.5
@@ -41,40 +45,43 @@ func rates(x, of []float64) []float64 {
 	return out
 }
 
-// clipped is x with hours beyond winsor robust deviations from the median of their hour of the week drawn back to there, and
-// excluded rows missing.
+// clipped is x with hours beyond winsor deviations from the median of their hour of the week drawn back to there, and excluded
+// rows missing.
 func clipped(f *Frame, x []float64) []float64 {
-	return tamed(f, x, func(middle, limit, d float64) float64 { return middle + math.Copysign(limit, d) })
+	out, middle, scale := usual(f, x)
+	for i, v := range out {
+		if d := v - middle[f.Slots[i]]; math.Abs(d) > winsor*scale {
+			out[i] = middle[f.Slots[i]] + math.Copysign(winsor*scale, d)
+		}
+	}
+	return out
 }
 
-// withoutIncidents is x with such hours missing. Of an outcome they are incidents, which are told apart, and relations are of
-// ordinary hours.
+// withoutIncidents is x with hours beyond outcast deviations missing, and excluded ones.
 func withoutIncidents(f *Frame, x []float64) []float64 {
-	return tamed(f, x, func(float64, float64, float64) float64 { return math.NaN() })
+	out, middle, scale := usual(f, x)
+	for i, v := range out {
+		if math.Abs(v-middle[f.Slots[i]]) > outcast*scale {
+			out[i] = math.NaN()
+		}
+	}
+	return out
 }
 
-func tamed(f *Frame, x []float64, instead func(middle, limit, d float64) float64) []float64 {
-	out := slices.Clone(x)
+// usual returns a copy of x without excluded rows, the medians of the hours of the week, and the robust standard deviation around
+// the other weeks; infinite where more than half of the rows do not vary at all.
+func usual(f *Frame, x []float64) (out []float64, middle [HoursPerWeek]float64, scale float64) {
+	out = slices.Clone(x)
 	for i, excluded := range f.Excluded {
 		if excluded {
 			out[i] = math.NaN()
 		}
 	}
-	middle := slotMedians(f, out)
-	away := make([]float64, len(out))
-	for i := range out {
-		away[i] = out[i] - middle[f.Slots[i]]
+	scale = robustSD * stats.MedianAbsolute(residual(f, out, none), nil)
+	if !(scale > 0) {
+		scale = math.Inf(1)
 	}
-	limit := winsor * robustSD * stats.MedianAbsolute(away, nil)
-	if !(limit > 0) {
-		return out
-	}
-	for i, d := range away {
-		if math.Abs(d) > limit {
-			out[i] = instead(middle[f.Slots[i]], limit, d)
-		}
-	}
-	return out
+	return out, slotMedians(f, out), scale
 }
 
 func slotMedians(f *Frame, x []float64) (middle [HoursPerWeek]float64) {

@@ -110,12 +110,6 @@ func (e *evaluation) trafficName() string {
 	return ""
 }
 
-// skipped is the outcome and the traffic without one week.
-type skipped struct {
-	y       []float64
-	traffic [][]float64
-}
-
 func newEvaluation(in Input, o Options) *evaluation {
 	f := in.Frame
 	w := float64(f.Weeks())

@@ -47,8 +47,16 @@ func (e *evaluation) try(d *Series) (Pair, *column) {
 	}
 	p.P = min(correlationP(p.R, p.Ne)*float64(len(p.Profile)), 1)
 	p.Effect = m.effect(p.Step)
+	e.withoutAnyWeek(&p, m, x)
 	p.Detectable = p.Effect.Detectable()
+	p.maybe = m.at(x.res, plausible(p.Profile, float64(p.N)*e.g), p.Step)
+	p.Effect.Low, p.Effect.High = p.interval(0.95)
 	return p, x
+}
+
+// interval of the effect, whichever of the plausible lags is the right one.
+func (p *Pair) interval(level float64) (low, high float64) {
+	return hull(level, append(p.maybe, p.Effect)...)
 }
 
 // held are the columns of a regression beside the driver.

@@ -69,7 +69,7 @@ func runUnrelated(o options) (finding, error) {
 
 func (r *unrelatedReport) count(inputs []correlate.Input) {
 	for _, in := range inputs {
-		if correlate.RawPearsonP(in.Drivers[0].Values, in.Outcome.Values) < 0.05 {
+		if correlate.RawPearsonP(in.Drivers[0].Values, in.Outcome.Values, rawLags) < 0.05 {
 			r.PearsonBelow5++
 		}
 	}
