@@ -15,7 +15,7 @@ export BASELINER_PEERS ?= $(PEERS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes soak fuzz cover clean
+.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes bench-correlation soak fuzz cover clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,6 +70,10 @@ bench-accuracy: ## how well the detector detects, as markdown; DATA=DIR is a fol
 bench-causes: ## how well causes are ranked, as markdown; DATA=DIR is a folder of incidents with known causes (docs/accuracy.md)
 	@test -n "$(DATA)" || { echo "say which data: make bench-causes DATA=DIR (docs/accuracy.md)"; exit 1; }
 	@go run ./tools/accuracy causes -data "$(DATA)"
+
+bench-correlation: ## what relations, their intervals and losses are worth, as markdown; DATA=DIR as above (docs/accuracy.md)
+	@test -n "$(DATA)" || { echo "say which data: make bench-correlation DATA=DIR (docs/accuracy.md)"; exit 1; }
+	@go run ./tools/accuracy correlation -data "$(DATA)"
 
 soak: ## the long tests, up to 80 minutes
 	go test -tags soak -timeout 80m ./...

@@ -44,6 +44,9 @@ func (d *detector) step(p series.Point) verdict {
 	}
 }
 
+// expected is what the model would expect at a time to come, unix milliseconds.
+func (d *detector) expected(t int64) float64 { return d.model.Expect(t).Center }
+
 var utc = func() *calendar.Zone {
 	z, err := calendar.Load("UTC")
 	if err != nil {

@@ -12,6 +12,12 @@
 //	go run ./tools/accuracy budget                a team's budget on a thousand quiet series
 //	go run ./tools/accuracy causes    -data DIR   incidents whose root cause is known; another DIR, with index.json
 //
+//	go run ./tools/accuracy correlation -data DIR all of these:
+//	go run ./tools/accuracy relations             false discoveries and power in the same families
+//	go run ./tools/accuracy intervals             how often intervals of effects hold the truth
+//	go run ./tools/accuracy unrelated -data DIR   taxis and tweets
+//	go run ./tools/accuracy losses                what an incident took
+//
 // Protocol and figures: docs/accuracy.md.
 package main
 
@@ -44,20 +50,25 @@ type finding interface {
 // command measures one thing.
 type command struct {
 	name  string
-	needs bool // a data set
+	needs bool   // a data set
+	group string // whose name runs it with others
 	run   func(o options) (finding, error)
 }
 
 var commands = []command{
-	{"judge", true, runJudge},
-	{"nab", true, runNAB},
-	{"taxi", false, runTaxi},
-	{"change", false, runChange},
-	{"causality", false, runCausality},
-	{"ratios", false, runRatios},
-	{"cold", false, runCold},
-	{"budget", false, runBudget},
-	{"causes", true, runCauses},
+	{"judge", true, "all", runJudge},
+	{"nab", true, "all", runNAB},
+	{"taxi", false, "all", runTaxi},
+	{"change", false, "all", runChange},
+	{"causality", false, "all", runCausality},
+	{"ratios", false, "all", runRatios},
+	{"cold", false, "all", runCold},
+	{"budget", false, "all", runBudget},
+	{"relations", false, "correlation", runRelations},
+	{"intervals", false, "correlation", runIntervals},
+	{"unrelated", true, "correlation", runUnrelated},
+	{"losses", false, "correlation", runLosses},
+	{"causes", true, "causes", runCauses},
 }
 
 func main() {
@@ -68,7 +79,7 @@ func main() {
 }
 
 func run(args []string, stdout io.Writer) error {
-	names := []string{"all"}
+	names := []string{"all", "correlation"}
 	for _, c := range commands {
 		names = append(names, c.name)
 	}
@@ -84,7 +95,7 @@ func run(args []string, stdout io.Writer) error {
 	var tables []table
 	var errs []error // one that fails does not take the others' tables
 	for _, c := range commands {
-		if args[0] != c.name && args[0] != "all" {
+		if args[0] != c.name && args[0] != c.group {
 			continue
 		}
 		known = true
