@@ -59,7 +59,7 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 			return err
 		}
 	}
-	if len(cfg.Signals) == 0 {
+	if len(cfg.Signals) == 0 && len(cfg.Packs) == 0 {
 		return fmt.Errorf("%s configures no signals to fill", o.config)
 	}
 	st, err := openStores(o.path, cfg, nil, logger)
@@ -70,54 +70,18 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	in, err := st.open(ctx, cfg, nil, logger)
-	if err != nil {
-		return err
-	}
 	source, err := openPast(ctx, o, cfg, filepath.Join(o.path, "backfill.tmp"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-
-	if err := in.FlushHistory(ctx); err != nil {
-		return err
-	}
-	began := time.Now()
-	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals)
-	if err != nil {
-		return err
-	}
-	defer b.Abort()
-	bar := newProgress(os.Stderr, source.first, source.last)
-	step := func(t int64, inputs []pipeline.Input) error {
-		bar.at(t, b.Points)
-		return b.Step(ctx, t, inputs)
-	}
-	if source.mark != nil {
-		step = everyDay(step, func() error { return b.Checkpoint(ctx) }, source.mark)
-	}
 	if source.resumed {
 		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
 	}
-	err = source.each(b.Core(), step)
-	bar.done()
+	began := time.Now()
+	b, err := fill(ctx, cfg, st, source, newProgress(os.Stderr, source.first, source.last), logger)
 	if err != nil {
 		return err
-	}
-	if err := b.Finish(ctx, in.Core()); err != nil {
-		return err
-	}
-	if err := in.Resume(b.Last); err != nil {
-		return err
-	}
-	if err := in.Snapshot(); err != nil {
-		return err
-	}
-	if source.finished != nil {
-		if err := source.finished(); err != nil {
-			return err
-		}
 	}
 	span := time.Duration(b.Last-b.First) * time.Millisecond
 	took := time.Since(began)
@@ -129,12 +93,66 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	return nil
 }
 
+// fill steps the signals of a configuration through the past, those of its packs included whose metrics are in it.
+func fill(ctx context.Context, cfg *config.Config, st *stores, source *past, bar *progress, logger *slog.Logger) (*pipeline.Backfill, error) {
+	seen, err := st.sight(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg = seen.and(source.sight).with(cfg)
+	if source.blind != nil {
+		logger.Warn("signals of packs are not filled, but for those that have history", "err", source.blind)
+	}
+	if len(cfg.Signals) == 0 {
+		return nil, errors.New("no signals are configured, and no pack knows a metric that is in it")
+	}
+	in, err := st.open(ctx, cfg, nil, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.FlushHistory(ctx); err != nil {
+		return nil, err
+	}
+	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(st.dir, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Abort()
+	step := func(t int64, inputs []pipeline.Input) error {
+		bar.at(t, b.Points)
+		return b.Step(ctx, t, inputs)
+	}
+	if source.mark != nil {
+		step = everyDay(step, func() error { return b.Checkpoint(ctx) }, source.mark)
+	}
+	err = source.each(b.Core(), pace(cfg), step)
+	bar.done()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Finish(ctx, in.Core()); err != nil {
+		return nil, err
+	}
+	if err := in.Resume(b.Last); err != nil {
+		return nil, err
+	}
+	if err := in.Snapshot(); err != nil {
+		return nil, err
+	}
+	if source.finished != nil {
+		return b, source.finished()
+	}
+	return b, nil
+}
+
 func utc(t int64) string { return time.UnixMilli(t).UTC().Format("2006-01-02 15:04") }
 
 // past is a source of ticks.
 type past struct {
 	first, last int64 // unix milliseconds
-	each        func(core *pipeline.Core, f func(t int64, inputs []pipeline.Input) error) error
+	each        func(core *pipeline.Core, tick time.Duration, f func(t int64, inputs []pipeline.Input) error) error
+	sight       sight // metrics and signals that are in it
+	blind       error // why metrics are not known
 	close       func() error
 
 	resumed  bool
@@ -171,6 +189,7 @@ func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
 		return nil, fmt.Errorf("%s holds no rows", o.from)
 	}
 	columns := make([]column, len(wide.Columns))
+	asked := map[string]bool{}
 	for i, name := range wide.Columns {
 		if len(wide.Columns) == 1 && name == "value" || slices.Equal(wide.Columns, []string{"value", "label"}) && i == 0 {
 			name = o.signal
@@ -181,15 +200,16 @@ func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
 			columns[i].skip = true
 			continue
 		}
-		if columns[i], err = parseColumn(name, cfg.Signals); err != nil {
+		if columns[i], err = parseColumn(name, everything(cfg)); err != nil {
 			return nil, fmt.Errorf("%s: column %q: %w", o.from, name, err)
 		}
+		asked[columns[i].signal] = true
 	}
-	p := &past{first: wide.Times[0], last: wide.Times[len(wide.Times)-1], close: func() error { return nil }}
+	p := &past{sight: sight{known: asked}, first: wide.Times[0], last: wide.Times[len(wide.Times)-1], close: func() error { return nil }}
 	if err := notFromTheFuture(o.from, p.last, cfg); err != nil {
 		return nil, err
 	}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
+	p.each = func(core *pipeline.Core, _ time.Duration, f func(int64, []pipeline.Input) error) error {
 		bySignal := map[string][]int{}
 		var order []*pipeline.Signal
 		for i, c := range columns {
@@ -233,11 +253,17 @@ func parseColumn(name string, signals []signal.Definition) (column, error) {
 		return column{}, err
 	}
 	c := column{signal: ls.Get("__name__"), labels: tsdb.FromPrometheus(ls, "__name__")}
-	names := make([]string, len(signals))
-	for i, s := range signals {
-		if names[i] = s.Name; s.Name == c.signal {
+	var names []string
+	for _, s := range signals {
+		if s.Name == c.signal {
 			return c, nil
 		}
+		if s.Pack == "" {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return c, errors.New("no signal of that name is configured, and none of a pack has it")
 	}
 	return c, fmt.Errorf("no signal of that name is configured; there are %s", joinNames(names))
 }
@@ -278,15 +304,20 @@ func openSamples(ctx context.Context, file string, cfg *config.Config, scratch s
 		return nil, errors.Join(fmt.Errorf("read %s: %w", file, err), os.RemoveAll(scratch))
 	}
 	p.close = func() error { return errors.Join(db.Close(), os.RemoveAll(scratch)) }
-	intervals := promql.Intervals{Default: time.Duration(cfg.Scrape.GlobalConfig.ScrapeInterval), ByJob: cfg.ScrapeIntervals()}
+	return p, p.evaluate(ctx, cfg, db, intervals(cfg))
+}
+
+// evaluate makes the points of the past from samples in a database.
+func (p *past) evaluate(ctx context.Context, cfg *config.Config, db *tsdb.DB, iv promql.Intervals) (err error) {
 	eval := &pipeline.Evaluator{
 		Engine: promql.New(promql.Options{Lookback: cfg.Global.Lookback}), Store: db,
-		Intervals: func() promql.Intervals { return intervals },
+		Intervals: func() promql.Intervals { return iv },
 	}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
-		return eval.EachTick(ctx, core, p.first, p.last, pace(cfg).Milliseconds(), f)
+	p.each = func(core *pipeline.Core, tick time.Duration, f func(int64, []pipeline.Input) error) error {
+		return eval.EachTick(ctx, core, p.first, p.last, tick.Milliseconds(), f)
 	}
-	return p, nil
+	p.sight.metrics, err = db.Metrics(ctx)
+	return err
 }
 
 func eachSample(file string, f func(openmetrics.Sample) error) (err error) {

@@ -240,7 +240,7 @@ func (in *Instance) collect(out *Output) {
 		if t.Firing {
 			firing = "firing"
 			if out.Events[i].Quiet {
-				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.Def.Team).Inc()
+				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.team.name).Inc()
 			}
 		}
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()
