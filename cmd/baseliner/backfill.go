@@ -49,7 +49,7 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err := scratchIn(o.path); err != nil {
 		return err
 	}
-	if len(cfg.Signals) == 0 {
+	if len(cfg.Signals) == 0 && len(cfg.Packs) == 0 {
 		return fmt.Errorf("%s configures no signals to fill", o.config)
 	}
 	st, err := openStores(o.path, cfg, nil, logger)
@@ -60,54 +60,18 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 		return err
 	}
 	defer func() { err = errors.Join(err, st.close()) }()
-	in, err := st.open(ctx, cfg, nil, logger)
-	if err != nil {
-		return err
-	}
 	source, err := openPast(ctx, o, cfg, filepath.Join(o.path, "backfill.tmp"))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, source.close()) }()
-
-	if err := in.FlushHistory(ctx); err != nil {
-		return err
-	}
-	began := time.Now()
-	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(o.path, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals)
-	if err != nil {
-		return err
-	}
-	defer b.Abort()
-	bar := newProgress(os.Stderr, source.first, source.last)
-	step := func(t int64, inputs []pipeline.Input) error {
-		bar.at(t, b.Points)
-		return b.Step(ctx, t, inputs)
-	}
-	if source.mark != nil {
-		step = everyDay(openFor(cfg), step, func() error { return b.Checkpoint(ctx) }, source.mark)
-	}
 	if source.resumed {
 		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
 	}
-	err = source.each(b.Core(), step)
-	bar.done()
+	began := time.Now()
+	b, err := fill(ctx, cfg, st, source, newProgress(os.Stderr, source.first, source.last), logger)
 	if err != nil {
 		return err
-	}
-	if err := b.Finish(ctx, in.Core()); err != nil {
-		return err
-	}
-	if err := in.Resume(b.Last); err != nil {
-		return err
-	}
-	if err := in.Snapshot(); err != nil {
-		return err
-	}
-	if source.finished != nil {
-		if err := source.finished(); err != nil {
-			return err
-		}
 	}
 	return report(stdout, source.name(o.from), filled{b.First, b.Last, b.Core().Size(), b.Points, b.Silent}, time.Since(began))
 }
@@ -123,12 +87,66 @@ func report(stdout io.Writer, name string, f filled, took time.Duration) error {
 	return nil
 }
 
+// fill steps the signals of a configuration through the past, those of its packs included whose metrics are in it.
+func fill(ctx context.Context, cfg *config.Config, st *stores, source *past, bar *progress, logger *slog.Logger) (*pipeline.Backfill, error) {
+	seen, err := st.sight(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg = seen.and(source.sight).with(cfg)
+	if source.blind != nil {
+		logger.Warn("signals of packs are not filled, but for those that have history", "err", source.blind)
+	}
+	if len(cfg.Signals) == 0 {
+		return nil, errors.New("no signals are configured, and no pack knows a metric that is in it")
+	}
+	in, err := st.open(ctx, cfg, nil, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := in.FlushHistory(ctx); err != nil {
+		return nil, err
+	}
+	b, err := pipeline.NewBackfill(st.ledger, filepath.Join(st.dir, "history"), cfg.Engine.History.Retention, source.last, in.Core(), cfg.Signals)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Abort()
+	step := func(t int64, inputs []pipeline.Input) error {
+		bar.at(t, b.Points)
+		return b.Step(ctx, t, inputs)
+	}
+	if source.mark != nil {
+		step = everyDay(openFor(cfg), step, func() error { return b.Checkpoint(ctx) }, source.mark)
+	}
+	err = source.each(b.Core(), pace(cfg), step)
+	bar.done()
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Finish(ctx, in.Core()); err != nil {
+		return nil, err
+	}
+	if err := in.Resume(b.Last); err != nil {
+		return nil, err
+	}
+	if err := in.Snapshot(); err != nil {
+		return nil, err
+	}
+	if source.finished != nil {
+		return b, source.finished()
+	}
+	return b, nil
+}
+
 func utc(t int64) string { return time.UnixMilli(t).UTC().Format("2006-01-02 15:04") }
 
 // past is a source of ticks.
 type past struct {
 	first, last int64 // unix milliseconds
-	each        func(core *pipeline.Core, f func(t int64, inputs []pipeline.Input) error) error
+	each        func(core *pipeline.Core, tick time.Duration, f func(t int64, inputs []pipeline.Input) error) error
+	sight       sight // metrics and signals that are in it
+	blind       error // why metrics are not known
 	close       func() error
 
 	resumed  bool
@@ -191,15 +209,20 @@ func openSamples(ctx context.Context, file string, cfg *config.Config, scratch s
 		return nil, errors.Join(fmt.Errorf("read %s: %w", file, err), os.RemoveAll(scratch))
 	}
 	p.close = func() error { return errors.Join(db.Close(), os.RemoveAll(scratch)) }
-	intervals := promql.Intervals{Default: time.Duration(cfg.Scrape.GlobalConfig.ScrapeInterval), ByJob: cfg.ScrapeIntervals()}
+	return p, p.evaluate(ctx, cfg, db, intervals(cfg))
+}
+
+// evaluate makes the points of the past from samples in a database.
+func (p *past) evaluate(ctx context.Context, cfg *config.Config, db *tsdb.DB, iv promql.Intervals) (err error) {
 	eval := &pipeline.Evaluator{
 		Engine: promql.New(promql.Options{Lookback: cfg.Global.Lookback}), Store: db,
-		Intervals: func() promql.Intervals { return intervals },
+		Intervals: func() promql.Intervals { return iv },
 	}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
-		return eval.EachTick(ctx, core, p.first, p.last, pace(cfg).Milliseconds(), f)
+	p.each = func(core *pipeline.Core, tick time.Duration, f func(int64, []pipeline.Input) error) error {
+		return eval.EachTick(ctx, core, p.first, p.last, tick.Milliseconds(), f)
 	}
-	return p, nil
+	p.sight.metrics, err = db.Metrics(ctx)
+	return err
 }
 
 func eachSample(file string, f func(openmetrics.Sample) error) (err error) {

@@ -205,6 +205,7 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 		return fmt.Errorf("--url %q is not an http or https URL", o.url)
 	}
 	logger.Info("an instance is running on the storage: the past is sent to it", "storage", o.path, "url", u.Redacted())
+	cfg = source.sight.with(cfg)
 	core, err := pipeline.NewCore(cfg.Signals)
 	if err != nil {
 		return err
@@ -212,7 +213,7 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 	began := time.Now()
 	reader, writer := io.Pipe()
 	sent := make(chan error, 1)
-	go func() { sent <- writer.CloseWithError(send(writer, source, core)) }()
+	go func() { sent <- writer.CloseWithError(send(writer, source, core, pace(cfg))) }()
 	var answer filled
 	err = post(ctx, u.JoinPath("api/baseliner/v1/backfill"), reader, &answer)
 	reader.CloseWithError(errors.New("the instance takes no more"))
@@ -224,7 +225,7 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 }
 
 // send evaluates the past into lines.
-func send(w io.Writer, source *past, core *pipeline.Core) (err error) {
+func send(w io.Writer, source *past, core *pipeline.Core, tick time.Duration) (err error) {
 	z := gzip.NewWriter(w)
 	identities := map[string]string{}
 	for _, s := range core.Signals() {
@@ -237,7 +238,7 @@ func send(w io.Writer, source *past, core *pipeline.Core) (err error) {
 	bar := newProgress(os.Stderr, source.first, source.last)
 	defer bar.done()
 	n := 0
-	err = source.each(core, func(t int64, inputs []pipeline.Input) error {
+	err = source.each(core, tick, func(t int64, inputs []pipeline.Input) error {
 		bar.at(t, n)
 		for _, in := range inputs {
 			missing := points.Point{Signal: in.Signal.Def.Name, Point: series.Point{T: t, Missing: in.Otherwise}}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -29,6 +30,7 @@ func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
 		return nil, fmt.Errorf("%s holds no rows", o.from)
 	}
 	var columns []column
+	asked := map[string]bool{}
 	for i, name := range wide.Columns {
 		if len(wide.Columns) == 1 && name == "value" || slices.Equal(wide.Columns, []string{"value", "label"}) && i == 0 {
 			name = o.signal
@@ -38,17 +40,18 @@ func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
 		} else if name == "label" && slices.Contains(wide.Columns, "value") {
 			continue
 		}
-		c, err := parseColumn(name, cfg.Signals)
+		c, err := parseColumn(name, everything(cfg))
 		if err != nil {
 			return nil, fmt.Errorf("%s: column %q: %w", o.from, name, err)
 		}
 		c.values = wide.Values[i]
 		columns = append(columns, c)
+		asked[c.signal] = true
 	}
 	if err := notFromTheFuture(o.from, wide.Times[len(wide.Times)-1], cfg); err != nil {
 		return nil, err
 	}
-	core, err := pipeline.NewCore(cfg.Signals)
+	core, err := pipeline.NewCore(sight{known: asked}.with(cfg).Signals)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +62,7 @@ func openTable(o *backfillOptions, cfg *config.Config) (*past, error) {
 	if len(ticks.times) == 0 {
 		return nil, fmt.Errorf("%s holds no hour or day that is over", o.from)
 	}
-	p := &past{first: ticks.times[0], last: ticks.times[len(ticks.times)-1], close: func() error { return nil }}
+	p := &past{sight: sight{known: asked}, first: ticks.times[0], last: ticks.times[len(ticks.times)-1], close: func() error { return nil }}
 	p.each = ticks.each
 	return p, nil
 }
@@ -116,7 +119,7 @@ func newTable(core *pipeline.Core, times []int64, columns []column, now int64) (
 }
 
 // each hands the ticks to f. A signal is at a tick if a column of it has a row there, be it empty.
-func (t *table) each(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
+func (t *table) each(core *pipeline.Core, _ time.Duration, f func(int64, []pipeline.Input) error) error {
 	bySignal := map[string][]int{}
 	var order []*pipeline.Signal
 	for i, c := range t.columns {
@@ -157,9 +160,12 @@ func parseColumn(name string, signals []signal.Definition) (column, error) {
 		return column{}, err
 	}
 	c := column{signal: ls.Get("__name__"), labels: tsdb.FromPrometheus(ls, "__name__")}
-	names := make([]string, len(signals))
-	for i, s := range signals {
-		if names[i] = s.Name; s.Name != c.signal {
+	var names []string
+	for _, s := range signals {
+		if s.Name != c.signal {
+			if s.Pack == "" {
+				names = append(names, s.Name)
+			}
 			continue
 		}
 		if s.Ratio != nil {
@@ -169,6 +175,9 @@ func parseColumn(name string, signals []signal.Definition) (column, error) {
 			return c, sameLabels(s.Name, c.labels, want)
 		}
 		return c, nil
+	}
+	if len(names) == 0 {
+		return c, errors.New("no signal of that name is configured, and none of a pack has it")
 	}
 	return c, fmt.Errorf("no signal of that name is configured; there are %s", joinNames(names))
 }

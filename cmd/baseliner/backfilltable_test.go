@@ -117,7 +117,7 @@ func TestTicksOfRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []string
-	err = tab.each(core, func(tick int64, inputs []pipeline.Input) error {
+	err = tab.each(core, time.Minute, func(tick int64, inputs []pipeline.Input) error {
 		line := time.UnixMilli(tick).UTC().Format("02 15:04")
 		for _, in := range inputs {
 			line += " " + in.Signal.Def.Name

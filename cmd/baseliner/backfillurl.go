@@ -58,7 +58,10 @@ func openServer(ctx context.Context, o *backfillOptions, cfg *config.Config) (*p
 		p.first, p.resumed = done, true
 	}
 	eval := &pipeline.Evaluator{Remote: remote}
-	p.each = func(core *pipeline.Core, f func(int64, []pipeline.Input) error) error {
+	if len(cfg.Packs) > 0 {
+		p.sight.metrics, p.blind = remote.Metrics(ctx, last.Add(-24*time.Hour))
+	}
+	p.each = func(core *pipeline.Core, tick time.Duration, f func(int64, []pipeline.Input) error) error {
 		err := eval.EachTick(ctx, core, p.first, p.last, tick.Milliseconds(), f)
 		if err != nil {
 			return fmt.Errorf("%s: %w", u.Redacted(), err)

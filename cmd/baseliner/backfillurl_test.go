@@ -148,6 +148,10 @@ func newFarServer(t *testing.T) *farServer {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
 		}
+		if strings.HasSuffix(r.URL.Path, "/label/__name__/values") {
+			fmt.Fprint(w, `{"status":"success","data":["go_goroutines_of_somebody_else"]}`)
+			return
+		}
 		number := func(name string) int64 {
 			v, err := strconv.ParseFloat(r.Form.Get(name), 64)
 			if err != nil {

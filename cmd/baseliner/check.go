@@ -18,7 +18,7 @@ func check(files []string, stdout, stderr io.Writer) error {
 			failed = errSaid
 			continue
 		}
-		fmt.Fprintf(stdout, "%s: valid: %d scrape configs, %d signals, %d receivers\n", f, len(cfg.Scrape.ScrapeConfigs), len(cfg.Signals), len(cfg.Alerting.Receivers))
+		fmt.Fprintf(stdout, "%s: valid: %d scrape configs, %d signals, %d packs, %d receivers\n", f, len(cfg.Scrape.ScrapeConfigs), len(cfg.Signals), len(cfg.Packs), len(cfg.Alerting.Receivers))
 	}
 	return failed
 }

@@ -68,8 +68,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return func() error { return runInstance(ctx, f, logger()) }
 	})
 	add("check", "Validate configuration files.", func(c *kingpin.CmdClause) func() error {
-		files := c.Arg("file", "Configuration files.").Required().Strings()
-		return func() error { return check(*files, stdout, stderr) }
+		files := c.Arg("file", "Configuration files.").Strings()
+		url := c.Flag("url", "List the packs of the running instance: which signals are on, and why.").String()
+		return func() error {
+			if *url != "" {
+				return listPacks(ctx, *url, stdout)
+			}
+			if len(*files) == 0 {
+				return errors.New("name a file to validate, or a running instance with --url")
+			}
+			return check(*files, stdout, stderr)
+		}
 	})
 	add("backfill", "Fill history and warm the baselines from the past.", func(c *kingpin.CmdClause) func() error {
 		f := backfillFlags(c)

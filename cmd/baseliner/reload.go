@@ -13,17 +13,21 @@ import (
 	"github.com/baseliner/baseliner/pkg/pipeline"
 )
 
-// watch reloads on SIGHUP and when the content of the configuration changes.
+// watch reloads on SIGHUP and when the content of the configuration changes, and switches signals of packs on.
 func (i *instance) watch(ctx context.Context) error {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 	poll := time.NewTicker(pollConfig)
 	defer poll.Stop()
+	packs := time.NewTicker(pollPacks)
+	defer packs.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-packs.C:
+			i.lookAround(ctx)
 		case <-hup:
 			_ = i.reload(ctx) // it logs what is wrong
 		case now := <-poll.C:
@@ -42,8 +46,18 @@ func (i *instance) reload(ctx context.Context) error {
 
 // apply makes a configuration the one in force. Everything that can fail happens before anything live is touched.
 func (i *instance) apply(ctx context.Context, cfg *config.Config, err error) error {
+	i.changing.Lock()
+	defer i.changing.Unlock()
+	base := cfg
 	if err == nil {
-		err = i.swap(ctx, cfg)
+		var seen sight
+		if seen, err = i.stores.sight(ctx, base); err == nil {
+			cfg = seen.with(base)
+			err = i.swap(ctx, cfg)
+		}
+	}
+	if err == nil {
+		i.base = base
 	}
 	i.noteReload(err)
 	if err != nil {

@@ -21,6 +21,7 @@ func TestReload(t *testing.T) {
 	defer page.Close()
 	dir := t.TempDir()
 	head := fmt.Sprintf(`
+packs: [none]
 global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s, evaluation_delay: 1s, timezone: %s}
 scrape_configs:
   - job_name: shop

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -69,8 +70,10 @@ type instance struct {
 	page    *url.URL
 	started time.Time
 
-	cfg      atomic.Pointer[config.Config]
-	reloaded atomic.Int64 // unix seconds of the last reload that succeeded
+	cfg      atomic.Pointer[config.Config] // in force: with the signals of packs that are on
+	changing sync.Mutex                    // of the configuration
+	base     *config.Config                // as in its file; guarded by changing
+	reloaded atomic.Int64                  // unix seconds of the last reload that succeeded
 	lastOK   atomic.Bool
 
 	reloadOK   prometheus.Gauge
@@ -110,7 +113,12 @@ func runInstance(ctx context.Context, o *runOptions, logger *slog.Logger) (err e
 	if err != nil {
 		return err
 	}
-	i := &instance{o: o, logger: logger, stores: st, started: time.Now()}
+	seen, err := st.sight(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	i := &instance{o: o, logger: logger, stores: st, started: time.Now(), base: cfg}
+	cfg = seen.with(cfg)
 	if i.page, err = externalURL(o, listeners); err != nil {
 		return err
 	}
@@ -227,6 +235,7 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 	actor("delivery", i.stores.deliverer.Run)
 	actor("alertmanagers", i.stores.fanout.Run)
 	actor("configuration", i.watch)
+	actor("our own metrics", func(c context.Context) error { return i.watchSelf(c, reg) })
 	actor("tracing", func(c context.Context) error {
 		stopped := make(chan struct{})
 		go func() {

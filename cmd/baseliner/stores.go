@@ -27,6 +27,7 @@ const lateSamples = time.Hour
 // stores is everything an instance keeps on disk, and the engine over it.
 type stores struct {
 	dir       string
+	logger    *slog.Logger
 	ledger    *state.Ledger
 	live      *tsdb.DB
 	history   *tsdb.DB
@@ -40,7 +41,7 @@ type stores struct {
 }
 
 func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logger *slog.Logger) (s *stores, err error) {
-	s = &stores{dir: dir}
+	s = &stores{dir: dir, logger: logger}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -82,8 +83,14 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	return s, err
 }
 
-// open recovers the instance that the stores belong to.
+// open recovers the instance that the stores belong to. Its signals are those of the configuration and of the packs that
+// are on.
 func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, logger *slog.Logger, reg ...prometheus.Registerer) (*pipeline.Instance, error) {
+	seen, err := s.sight(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg = seen.with(cfg)
 	remote, err := remoteEngine(cfg)
 	if err != nil {
 		return nil, err

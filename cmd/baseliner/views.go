@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -40,7 +41,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 			}
 		},
 		TSDB:   i.tsdbStatus,
-		Routes: append(append(i.alertRoutes(), i.inputs.routes()...), (&filler{instance: i}).route()),
+		Routes: slices.Concat(i.alertRoutes(), i.inputs.routes(), i.packRoutes(), []web.Route{(&filler{instance: i}).route()}),
 		Flags: map[string]string{
 			"config.file": i.o.config, "storage.path": i.o.path, "web.listen-address": strings.Join(i.o.listen, ","),
 			"web.probe-address": i.o.probe, "web.external-url": i.o.external, "web.route-prefix": i.o.prefix,

@@ -31,6 +31,7 @@ type Config struct {
 	Engine   Engine
 	Remote   *Remote // nil: signals are evaluated on the live store
 	Signals  []signal.Definition
+	Packs    []signal.Pack // whose signals are on while their metrics are seen
 	Alerting Alerting
 	Tracing  *promconfig.TracingConfig // nil when tracing is off
 	Budget   signal.Budget             // of signals without their own

@@ -17,7 +17,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.notYetSignals(s.Signals)
 
 	l.refuse("state.bucket", isSet(s.State.Bucket))
-	l.refuse("packs", len(s.Packs) > 0, "signals have to be written by hand for now")
 
 	if s.Correlation.FalseDiscoveryRate > 1 {
 		l.fail("correlation.false_discovery_rate", "", "%v is more than 1", float64(s.Correlation.FalseDiscoveryRate))

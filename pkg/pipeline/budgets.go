@@ -9,6 +9,9 @@ import (
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
+// packTeam is the team of the signals of packs: what is ready-made cannot spend the budget of what somebody wrote.
+const packTeam = "packs"
+
 // team is the signals that share a budget. Those without a team are one.
 type team struct {
 	name    string
@@ -20,13 +23,17 @@ type team struct {
 func (c *Core) join(s *Signal) {
 	b := s.Def.Budget.Completed()
 	s.budget.PerWeek = b.Signal
+	name := s.Def.Team
+	if name == "" && s.Def.Pack != "" {
+		name = packTeam
+	}
 	for _, t := range c.teams {
-		if t.name == s.Def.Team {
+		if t.name == name {
 			s.team = t
 		}
 	}
 	if s.team == nil {
-		s.team = &team{name: s.Def.Team}
+		s.team = &team{name: name}
 		c.teams = append(c.teams, s.team)
 	}
 	s.team.signals = append(s.team.signals, s)

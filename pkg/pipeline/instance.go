@@ -258,7 +258,7 @@ func (in *Instance) collect(ctx context.Context, out *Output) {
 		case t.Firing:
 			firing = "firing"
 			if out.Events[i].Quiet {
-				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.Def.Team).Inc()
+				in.metrics.quiet.WithLabelValues(out.Events[i].Signal.team.name).Inc()
 			}
 		}
 		in.metrics.transitions.WithLabelValues(firing, t.Labels["type"]).Inc()

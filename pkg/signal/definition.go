@@ -34,6 +34,7 @@ type Definition struct {
 	Severity      string // critical, warning or info
 	Alert         string // alertname
 	Team          string
+	Pack          string // that it belongs to; empty for one of the configuration. It is not part of the identity
 	RunbookURL    string
 	Labels        map[string]string // added to alerts
 	Annotations   map[string]string // added to alerts

@@ -93,6 +93,21 @@ func (r *Remote) Ping(ctx context.Context) error {
 // Parallel is how many queries it does at once.
 func (r *Remote) Parallel() int { return r.o.Parallel }
 
+// Metrics returns the names of all metrics that the server has samples of since then.
+func (r *Remote) Metrics(ctx context.Context, since time.Time) (map[string]bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.o.Timeout)
+	defer cancel()
+	names, _, err := r.api.LabelValues(ctx, model.MetricNameLabel, nil, since, time.Now())
+	if err != nil {
+		return nil, fmt.Errorf("read names of metrics: %w", bare(err))
+	}
+	seen := make(map[string]bool, len(names))
+	for _, n := range names {
+		seen[string(n)] = true
+	}
+	return seen, nil
+}
+
 // Evaluate gives the values of an expression at from, from+step, … up to to, as Engine.Range does, together with how far
 // back its most distant selector looks. Each time is judged by the samples that the server shows for the selectors.
 func (r *Remote) Evaluate(ctx context.Context, expr string, lookback time.Duration, from, to, step int64) ([]Result, time.Duration, error) {

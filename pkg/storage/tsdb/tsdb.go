@@ -201,3 +201,21 @@ func FromPrometheus(ls labels.Labels, without ...string) series.Labels {
 	})
 	return out
 }
+
+// Metrics returns the names of all metrics that have samples.
+func (db *DB) Metrics(ctx context.Context) (map[string]bool, error) {
+	q, err := db.Querier(math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return nil, fmt.Errorf("read names of metrics: %w", err)
+	}
+	defer q.Close()
+	names, _, err := q.LabelValues(ctx, model.MetricNameLabel, nil)
+	if err != nil {
+		return nil, fmt.Errorf("read names of metrics: %w", err)
+	}
+	seen := make(map[string]bool, len(names))
+	for _, n := range names {
+		seen[n] = true
+	}
+	return seen, nil
+}
