@@ -44,9 +44,9 @@ func read(text []byte) (line, error) {
 	if err := d.Decode(&in); err != nil {
 		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			if e.Field == "" {
-				return line{}, fmt.Errorf("a %s where an object is wanted", e.Value)
+				return line{}, fmt.Errorf("an object is wanted, this is %s", kindOf(e.Value))
 			}
-			return line{}, fmt.Errorf("%s is a %s", e.Field, e.Value)
+			return line{}, fmt.Errorf("%s is %s", e.Field, kindOf(e.Value))
 		}
 		return line{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
@@ -114,4 +114,15 @@ func (i *instant) UnmarshalJSON(b []byte) error {
 		return fmt.Errorf("time %s is neither RFC 3339 nor unix seconds", b)
 	}
 	return nil
+}
+
+// kindOf words what a decoder found instead: array, string, or number with the number that fits nowhere.
+func kindOf(found string) string {
+	if number, ok := strings.CutPrefix(found, "number "); ok {
+		return number + ", which is too large"
+	}
+	if found == "array" || found == "object" {
+		return "an " + found
+	}
+	return "a " + found
 }
