@@ -99,6 +99,13 @@ func (b *Budget) Turn(t int64, series int) {
 	b.Level = b.solve()
 }
 
+// Complete takes over what another budget of the same series has seen, where that is more: a past that was filled in.
+func (b *Budget) Complete(o *Budget) {
+	if o.Past.Hours+o.Today.Hours > b.Past.Hours+b.Today.Hours {
+		b.BudgetState = o.BudgetState
+	}
+}
+
 // most is how many alarms may be saved up: with what comes in meanwhile, no week pages more than 1.6 times its budget.
 // Small budgets need two, or chance alone would keep a third of their alarms from paging.
 func (b *Budget) most() float64 { return max(leastSaved, savedWeeks*b.PerWeek) }

@@ -35,6 +35,15 @@ func (r *Realised) Row(t int64, inside bool) {
 	d.Hours |= 1 << (floorHour(t) - 24*int64(d.Day))
 }
 
+// Complete takes over the days of another count of the same signal that know more.
+func (r *Realised) Complete(o *Realised) {
+	for i := range o.Days {
+		if d := &o.Days[i]; d.Day > r.Days[i].Day || d.Day == r.Days[i].Day && d.Rows > r.Days[i].Rows {
+			r.Days[i] = *d
+		}
+	}
+}
+
 // Episode counts an alarm.
 func (r *Realised) Episode(t int64) { r.day(t).Episodes++ }
 

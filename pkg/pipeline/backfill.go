@@ -63,6 +63,7 @@ func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, ne
 	}
 	core.SetForgotten(base.forgotten)
 	core.SetSilenced(base.silenced)
+	core.marks = base.marks
 	return &Backfill{
 		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
 		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
@@ -76,6 +77,7 @@ func (b *Backfill) Core() *Core { return b.scratch }
 func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
 	if b.First == 0 {
 		b.First = t
+		b.continueBudgets(t)
 	}
 	b.Last = t
 	for _, in := range inputs {
@@ -101,6 +103,24 @@ func (b *Backfill) Step(ctx context.Context, t int64, inputs []Input) error {
 		return nil
 	}
 	return b.store(ctx, &out)
+}
+
+// continueBudgets goes on from what the budgets of the instance know, if all of that is older than t.
+func (b *Backfill) continueBudgets(t int64) {
+	if b.guard != nil {
+		b.guard.Lock()
+		defer b.guard.Unlock()
+	}
+	b.scratch.eachBudget(b.base, func(to, from *detect.Budget) {
+		if from.Hour <= t/hourMillis {
+			to.BudgetState = from.BudgetState
+		}
+	})
+	for _, s := range b.scratch.signals {
+		if o := b.base.byName[s.Def.Name]; o != nil && o.identity == s.identity && o.budget.Hour <= t/hourMillis {
+			s.realised = o.realised
+		}
+	}
 }
 
 // recall gives a series that is met for the first time the history it has from before.
@@ -143,7 +163,7 @@ func (b *Backfill) adopt(to *Signal, sr *Series, t int64) bool {
 		return false
 	}
 	sr.model.Adopt(from.model)
-	sr.lastSeen, sr.absence = from.lastSeen, from.absence
+	sr.lastSeen, sr.absence, sr.crossing = from.lastSeen, from.absence, from.crossing
 	if from.coverage != nil {
 		known := *from.coverage
 		sr.coverage = &known
@@ -275,6 +295,7 @@ func (b *Backfill) Finish(ctx context.Context, core *Core) error {
 			}
 		}
 	}
+	core.completeBudgets(b.scratch)
 	return nil
 }
 
@@ -291,7 +312,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	}
 	if sr.lastSeen < from.lastSeen {
 		sr.model.Adopt(from.model)
-		sr.absence, sr.missing, sr.lastSeen = from.absence, from.missing, from.lastSeen
+		sr.absence, sr.crossing, sr.missing, sr.lastSeen = from.absence, from.crossing, from.missing, from.lastSeen
 		sr.absence.Firing, sr.absence.Silent = false, 0
 		sr.anomaly = detect.State{Stepped: from.lastSeen} // nobody was told of what was open in the past
 	} else if err := b.closeRest(to, sr, from); err != nil {

@@ -106,6 +106,44 @@ func TestBackfillTwiceChangesNothing(t *testing.T) {
 	p.hears()
 }
 
+// What a past would have cost is known afterwards as if the instance had lived through it, in one piece or in two.
+func TestBackfillTeachesBudgets(t *testing.T) {
+	d := loadSignal()
+	end := plantKnown + 4*dayMillis
+	lived, err := NewCore([]signal.Definition{d})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := plantStart; at <= end; at += plantStep {
+		o := []Observation{{Labels: series.FromStrings("machine", "0"), Point: series.Point{T: at, Value: usual(at, 0)}}}
+		lived.Step(at, []Input{{Signal: lived.signals[0], Observations: o, Otherwise: series.NoData}})
+	}
+	want := lived.signals[0]
+	if want.budget.Today.Hours+want.budget.Past.Hours < 48 {
+		t.Fatalf("%+v", want.budget.Today)
+	}
+	check := func(name string, p *plant) {
+		t.Helper()
+		p.restart(d)
+		got := p.in.core.signals[0]
+		if got.budget.BudgetState != want.budget.BudgetState || got.team.budget.BudgetState != want.team.budget.BudgetState {
+			t.Errorf("%s: budgets know\n%+v, want\n%+v", name, got.budget.BudgetState, want.budget.BudgetState)
+		}
+		if got.realised != want.realised {
+			t.Errorf("%s: another coverage", name)
+		}
+	}
+	p := newPlant(t, d)
+	p.fill(plantStart, end, d)
+	check("filled", p)
+	p.fill(plantStart, end, d)
+	check("filled twice", p)
+	p = newPlant(t, d)
+	p.fill(plantStart, plantKnown+dayMillis-plantStep, d)
+	p.fill(plantKnown+dayMillis, end, d)
+	check("filled in two pieces", p)
+}
+
 func TestBackfillInPieces(t *testing.T) {
 	d := loadSignal()
 	end := plantKnown + 4*plantStep

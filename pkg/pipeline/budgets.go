@@ -96,6 +96,32 @@ func (s *Signal) grow(sr *Series) (e detect.Event, ok bool) {
 	return detect.Event{Kind: detect.Grow, Dir: a.Dir, StartsAt: a.StartsAt, Peak: a.Peak}, true
 }
 
+// completeBudgets takes over what budgets and counts of another core have seen, where that is more.
+func (c *Core) completeBudgets(from *Core) {
+	c.eachBudget(from, (*detect.Budget).Complete)
+	for _, s := range c.signals {
+		if o := from.byName[s.Def.Name]; o != nil {
+			s.realised.Complete(&o.realised)
+		}
+	}
+}
+
+// eachBudget pairs budgets with those of another core that has the same definitions.
+func (c *Core) eachBudget(from *Core, f func(to, from *detect.Budget)) {
+	for _, s := range c.signals {
+		if o := from.byName[s.Def.Name]; o != nil && o.identity == s.identity {
+			f(&s.budget, &o.budget)
+		}
+	}
+	for _, t := range c.teams {
+		for _, o := range from.teams {
+			if o.name == t.name {
+				f(&t.budget, &o.budget)
+			}
+		}
+	}
+}
+
 // seriesBudget is what a series remembers for its budgets.
 type seriesBudget struct {
 	Crossing detect.Crossing

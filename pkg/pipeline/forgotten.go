@@ -144,17 +144,22 @@ func (f *Forgotten) touches(from, to int64, label Label) bool {
 }
 
 // keep drops from a history, in the order of time, what a series is not to learn from. spanOf is what the summary
-// of an hour was gathered in. It reuses the slice.
+// of an hour was gathered in. A fresh level that was opened in an hour that is dropped is opened with the next one. It
+// reuses the slice.
 func (f *Forgotten) keep(history []baseline.Summary, label Label, spanOf func(hour int32) (from, to int64)) []baseline.Summary {
 	about := f.of(label)
-	kept := history[:0]
+	kept, fresh := history[:0], uint8(0)
 	for i := range history {
 		s := &history[i]
 		from, to := spanOf(s.Hour)
 		touched := slices.ContainsFunc(about, func(w forgotten) bool { return w.From < to && w.To > from })
-		if !touched && s.Flags&baseline.Withheld == 0 {
-			kept = append(kept, *s)
+		fresh |= s.Flags & baseline.FreshLevel
+		if touched || s.Flags&baseline.Withheld != 0 {
+			continue
 		}
+		kept = append(kept, *s)
+		kept[len(kept)-1].Flags |= fresh
+		fresh = 0
 	}
 	return kept
 }
