@@ -136,6 +136,10 @@ func printExplanation(stdout io.Writer, e *detect.Explanation) error {
 		if !g.Passed && !held {
 			held, mark = true, "  ← decided"
 		}
+		if (!e.Known || e.Missing != series.Observed.String()) && g.Gate != detect.GateMissing && g.Gate != detect.GateLearning {
+			fmt.Fprintf(t, "  %s\tnot asked\t\t\t\n", g.Gate)
+			continue
+		}
 		if g.Seen == nil {
 			fmt.Fprintf(t, "  %s\t%s\t%s\t\t%s\n", g.Gate, word(g.Passed, "pass", "hold"), g.Text, mark)
 			continue

@@ -294,6 +294,9 @@ func (c *Core) takeVerdicts(from *Core) {
 		if old == nil || old.identity != s.identity {
 			continue
 		}
+		if old.counted != 0 {
+			s.figures, s.counted = old.figures, -1 // to be counted with the next tick
+		}
 		for _, sr := range s.series {
 			if o := old.byKey[sr.key]; o != nil {
 				sr.stepped, sr.verdict, sr.gate, sr.withheld = o.stepped, o.verdict, o.gate, o.withheld

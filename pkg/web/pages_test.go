@@ -124,6 +124,8 @@ func TestSignalPage(t *testing.T) {
 	got := page(t, h, target(url.Values{"name": {"checkout_latency_p95"}}), http.StatusOK)
 	contains(t, got, "checkout_latency_p95 route /checkout", "1.84 s", "310–520 ms", "167 of 168 hours known", "Sun 03:00: nothing known yet",
 		"Mon 14:00: 440 ms expected, normal 200–600 ms, 6 weeks seen", "CheckoutSlow, warning, after 2 min", "Series of this signal", "bad news up")
+	b := BudgetView{PerWeek: 1, EpisodesPerWeek: 0.318, Exponent: 0.254, Coverage: 0.9987, CoverageLower: 0.998, CoverageUpper: 0.9991}
+	contains(t, b.spent()+"; "+b.inside(), "1 alarm a week, realised 0.32", "raised (exponent +0.25)", "99.87 % of rows inside the band (95 % interval 99.8–99.91 %)")
 
 	got = page(t, h, target(url.Values{"name": {"checkout_latency_p95"}, "match": {selector(resultLabels("x", "y", nil)[:0].With("route", hostile))}}), http.StatusOK)
 	contains(t, got, "learning: need 2 days of history, have 5h", "unknown")

@@ -132,3 +132,40 @@ func digits(v float64) string {
 	}
 	return out
 }
+
+// spent words what a signal may cost and what it did.
+func (b *BudgetView) spent() string {
+	if !(b.PerWeek > 0) {
+		return ""
+	}
+	text := trim(float64(b.PerWeek)) + " alarm"
+	if b.PerWeek != 1 {
+		text += "s"
+	}
+	text += " a week"
+	if b.EpisodesPerWeek.Finite() {
+		text += ", realised " + trim(float64(b.EpisodesPerWeek))
+	}
+	switch x := float64(b.Exponent); {
+	case x >= 0.005:
+		text += "; its thresholds are raised (exponent +" + trim(x) + ")"
+	case x <= -0.005:
+		text += "; its thresholds are lowered (exponent " + trim(x) + ")"
+	}
+	return text
+}
+
+// inside words the share of rows inside the band.
+func (b *BudgetView) inside() string {
+	if !b.Coverage.Finite() {
+		return ""
+	}
+	text := trim(100*float64(b.Coverage)) + " % of rows inside the band"
+	if b.CoverageLower.Finite() && b.CoverageUpper.Finite() {
+		text += " (95 % interval " + trim(100*float64(b.CoverageLower)) + "–" + trim(100*float64(b.CoverageUpper)) + " %)"
+	}
+	return text + ", each judged before it was learnt, in the last eight weeks"
+}
+
+// trim writes two decimals, or as many as are needed.
+func trim(x float64) string { return strconv.FormatFloat(math.Round(100*x)/100, 'f', -1, 64) }

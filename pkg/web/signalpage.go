@@ -16,7 +16,9 @@ type signalPage struct {
 	Signal   SignalView
 	Alert    string
 	For      string
-	Row      *row // nil: the signal has no series yet
+	Budget   string // what the signal may cost, and did
+	Coverage string // how many rows were inside the band
+	Row      *row   // nil: the signal has no series yet
 	Since    string
 	Others   []row
 	Hidden   int // other series that did not fit
@@ -65,6 +67,7 @@ func (h *handler) signalPage(w http.ResponseWriter, r *http.Request) {
 // fill chooses the series to show — the most urgent of those that match — and lists the others.
 func (p *signalPage) fill(s SignalView, match func(series.Labels) bool, c clock) {
 	p.Signal, p.Alert = s, s.alertname()
+	p.Budget, p.Coverage = s.Budget.spent(), s.Budget.inside()
 	if s.For > 0 {
 		p.For = formatSpan(time.Duration(s.For * float64(time.Second)))
 	}

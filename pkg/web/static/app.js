@@ -32,6 +32,18 @@ const baseliner = (() => {
   // countLabels tells how many labels a selector names: quoted text is dropped, then matchers counted.
   const countLabels = (selector) => selector.replace(/"(?:[^"\\]|\\.)*"/g, "q").split("=").length - 1;
 
+  // fill draws through gaps of up to so many places: history keeps a band an hour.
+  function fill(values, most) {
+    let last = -1;
+    values.forEach((v, i) => {
+      if (v == null) return;
+      if (last >= 0 && i - last > 1 && i - last <= most && Number.isFinite(v) && Number.isFinite(values[last]))
+        for (let j = last + 1; j < i; j++) values[j] = values[last] + (v - values[last]) * (j - last) / (i - last);
+      last = i;
+    });
+    return values;
+  }
+
   const sparks = new Map(); // selector → {at, parts}
 
   async function drawSpark(svg) {
@@ -44,6 +56,7 @@ const baseliner = (() => {
     sparks.set(selector, { at: Date.now(), parts: known ? known.parts : {} });
     try {
       const parts = await range(named, countLabels(selector), start, end, sparkStep);
+      for (const edge of [parts.baseliner_lower, parts.baseliner_upper]) if (edge) fill(edge, 7200 / sparkStep);
       sparks.set(selector, { at: Date.now(), parts });
       document.querySelectorAll("svg.spark[data-selector]").forEach((s) => s.dataset.selector === selector && paint(s, parts));
     } catch (e) {
@@ -118,5 +131,5 @@ const baseliner = (() => {
   document.addEventListener("visibilitychange", refresh);
   setInterval(refresh, refreshEvery);
   watch();
-  return { get, range, countLabels };
+  return { get, range, fill, countLabels };
 })();

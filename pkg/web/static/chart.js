@@ -34,18 +34,6 @@
 
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue("--" + name).trim();
 
-  // Beyond two days the band is stored by the hour: gaps up to that are drawn through.
-  function fill(values, most) {
-    let last = -1;
-    values.forEach((v, i) => {
-      if (v == null) return;
-      if (last >= 0 && i - last > 1 && i - last <= most && Number.isFinite(v) && Number.isFinite(values[last]))
-        for (let j = last + 1; j < i; j++) values[j] = values[last] + (v - values[last]) * (j - last) / (i - last);
-      last = i;
-    });
-    return values;
-  }
-
   const finite = (values) => values.map((v) => Number.isFinite(v) ? v : null);
 
   async function load() {
@@ -64,7 +52,7 @@
       baseliner.get("api/baseliner/v1/annotations", { signal, match, from: start, to: end, limit: 200 }).catch(() => []), // the chart is worth more than its marks
     ]);
     const times = value.map((_, i) => start + i * step), bridge = Math.ceil(7200 / step); // history keeps a band an hour
-    [expected, lower, upper].forEach((v) => fill(v, bridge));
+    [expected, lower, upper].forEach((v) => baseliner.fill(v, bridge));
     const outside = value.map((v, i) => v != null && (v > (upper[i] ?? Infinity) || v < (lower[i] ?? -Infinity)));
     return {
       anomalies, annotations, data: [times, finite(upper), finite(lower), finite(expected), finite(value),
