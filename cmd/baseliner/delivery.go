@@ -28,7 +28,15 @@ func routing(cfg *config.Config) alert.Routing {
 	if cfg.Alerting.Route == nil {
 		return alert.Routing{}
 	}
-	r := alert.Routing{Route: dispatch.NewRoute(cfg.Alerting.Route, nil), Intervals: windows(cfg.Alerting.TimeIntervals)}
+	r := alert.Routing{
+		Route: dispatch.NewRoute(cfg.Alerting.Route, nil), Intervals: windows(cfg.Alerting.TimeIntervals),
+		Flapping: cfg.Alerting.Flapping, Digest: cfg.Alerting.Digest, Allowances: map[string]alert.Allowance{},
+	}
+	for _, receiver := range cfg.Alerting.Receivers {
+		if receiver.Budget != (alert.Allowance{}) {
+			r.Allowances[receiver.Name] = receiver.Budget
+		}
+	}
 	for _, rule := range cfg.Alerting.InhibitRules {
 		r.Inhibit = append(r.Inhibit, inhibit.NewInhibitRule(rule))
 	}
@@ -99,6 +107,16 @@ func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint, peers *ale
 		return err
 	}
 	return i.stores.announcer.Configure(time.Now().UnixMilli(), routing(cfg), es, limits(cfg))
+}
+
+// overBudget names the signals that cost more false alarms than they may, for the weekly digest.
+func (i *instance) overBudget() (out []string) {
+	for _, s := range i.in.Status() {
+		if f := &s.Figures; f.EpisodesPerWeek > f.Budget {
+			out = append(out, fmt.Sprintf("%s: %.1f a week of %.1f", s.Def.Name, f.EpisodesPerWeek, f.Budget))
+		}
+	}
+	return out
 }
 
 // reserve is the space that alerts fall back on.

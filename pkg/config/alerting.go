@@ -10,6 +10,8 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/baseliner/baseliner/pkg/alert"
 )
 
 // Alerting says who hears of what. Without a route, alerts are only logged and shown.
@@ -26,12 +28,16 @@ type Alerting struct {
 
 	OutboxMaxBytes int64 // of notifications that wait
 	DeadLetters    DeadLetters
+
+	Flapping alert.Flapping
+	Digest   *alert.Digest // nil for none
 }
 
 func (l *loader) alerting(s *alertingSchema) {
 	l.outbox(s)
 	l.alertmanagers(s)
 	names := l.receivers(s.Receivers)
+	l.fatigue(s, names)
 	if s.Route == nil {
 		if len(names) > 0 {
 			l.fail("alerting.receivers", "add alerting.route", "receivers without a route hear nothing")

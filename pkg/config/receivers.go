@@ -13,6 +13,7 @@ import (
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
@@ -20,6 +21,7 @@ import (
 type Receiver struct {
 	Name     string
 	Webhooks []Webhook
+	Budget   alert.Allowance // of notifications; zero is no limit
 }
 
 // Webhook is one place to which a receiver's notifications are posted. Exactly one of URL and URLFile is set.
@@ -60,7 +62,12 @@ func (l *loader) receivers(list []receiverSchema) []string {
 			first[r.Name] = l.line(path + ".name")
 		}
 		names = append(names, r.Name)
-		receiver := Receiver{Name: r.Name}
+		receiver := Receiver{Name: r.Name, Budget: alert.Allowance{PerHour: r.Budget.PerHour, PerDay: r.Budget.PerDay}}
+		for key, n := range map[string]int{"per_hour": r.Budget.PerHour, "per_day": r.Budget.PerDay} {
+			if n < 0 || n > mostNotifications {
+				l.fail(path+".notification_budget."+key, "0 is no limit", "%d is not between 0 and %d", n, mostNotifications)
+			}
+		}
 		for j := range r.Webhooks {
 			if at := index(path+".webhook_configs", j); l.isMapping(at) {
 				receiver.Webhooks = append(receiver.Webhooks, l.webhook(at, &r.Webhooks[j]))
