@@ -69,13 +69,13 @@ func endpoints(cfg *config.Config, externalURL string) (out []outbox.Endpoint, e
 	for _, r := range cfg.Alerting.Receivers {
 		for i, w := range r.Webhooks {
 			s, err := webhook.NewSender(r.Name, webhook.SenderOptions{
-				URL: w.URL.Reveal(), URLFile: w.URLFile, SecretFile: w.SecretFile, Timeout: w.Timeout, HTTP: w.HTTP,
+				URL: w.URL.Reveal(), URLFile: w.URLFile, SecretFile: w.SecretFile, RoutingKeyFile: w.RoutingKey, Timeout: w.Timeout, HTTP: w.HTTP,
 				Agent: "baseliner/" + version, Connections: outbox.PerEndpoint,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("alerting.receivers: %w", err)
 			}
-			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved, Template: w.Payload}
+			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved, Shape: w.Payload}
 			out = append(out, outbox.Endpoint{
 				Name: r.Name + "/" + strconv.Itoa(i), Receiver: r.Name, SendResolved: w.SendResolved, Send: traced(r.Name, s.Send),
 				Encode: func(n *alert.Notification) ([]byte, bool, error) { return webhook.Encode(n, o) },

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
 // Alerting says who hears of what. Without a route, alerts are only logged and shown.
@@ -84,6 +85,14 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 		load: func(text []byte) error { return yamlv2.UnmarshalStrict(text, &amconfig.Route{}) },
 	}.check(l.errs)
 
+	if labels := lookup(n, "labels"); labels != nil && labels.Kind == yaml.MappingNode {
+		var texts map[string]string
+		if err := labels.Decode(&texts); err == nil { // else it was told
+			if err := webhook.CheckRouteLabels(texts); err != nil {
+				l.fail(path+".labels", "", "%s", err)
+			}
+		}
+	}
 	if r := lookup(n, "receiver"); r != nil && r.Kind == yaml.ScalarNode && !slices.Contains(receivers, r.Value) {
 		l.fail(path+".receiver", didYouMean(r.Value, receivers), "receiver %q is not defined", r.Value)
 	} else if r == nil && root {

@@ -33,7 +33,8 @@ type Webhook struct {
 	MaxAlerts    int           // in one message; 0 is no limit
 	Timeout      time.Duration // of one attempt
 	HTTP         commonconfig.HTTPClientConfig
-	Payload      *webhook.Template // nil for Alertmanager's
+	Payload      webhook.Shape // nil for Alertmanager's
+	RoutingKey   string        // file with PagerDuty's key, for its shape only
 }
 
 const webhookTimeout = 10 * time.Second
@@ -110,21 +111,43 @@ func (l *loader) webhook(path string, s *webhookSchema) Webhook {
 			l.fail(path+".secret_file", "write whsec_ and 24 to 64 random bytes in base64", "%s", err)
 		}
 	}
-	if s.Payload != nil {
-		var tree any
-		err := s.Payload.Decode(&tree)
-		if err == nil {
-			w.Payload, err = webhook.NewTemplate(tree)
-		}
-		if err != nil {
-			l.fail(path+".payload", "", "%s", err)
-		}
+	w.Payload = l.shape(path+".payload", s.Payload)
+	if s.RoutingKey != "" {
+		w.RoutingKey = commonconfig.JoinDir(l.dir, s.RoutingKey)
+	}
+	if pager, _ := webhook.Named(webhook.PagerDuty); (w.Payload == pager) != (w.RoutingKey != "") {
+		l.fail(path+".routing_key_file", "", "payload: pagerduty and routing_key_file go together")
 	}
 	own := keysOf(reflect.TypeFor[webhookSchema]())
 	if http := l.httpClient(path, s.HTTP, own); http != nil {
 		w.HTTP = *http
 	}
 	return w
+}
+
+// shape reads the name of a ready-made shape, or the tree of a template.
+func (l *loader) shape(path string, n *yaml.Node) webhook.Shape {
+	if n == nil || isNull(n) {
+		return nil
+	}
+	var tree any
+	err := n.Decode(&tree)
+	if name, ok := tree.(string); err == nil && ok && !strings.Contains(name, "{{") {
+		s, known := webhook.Named(name)
+		if !known {
+			l.fail(path, didYouMean(name, webhook.Names()), "%q is no ready-made payload (%s) and no tree", name, strings.Join(webhook.Names(), ", "))
+		}
+		return s
+	}
+	var t *webhook.Template
+	if err == nil {
+		t, err = webhook.NewTemplate(tree)
+	}
+	if err != nil {
+		l.fail(path, "", "%s", err)
+		return nil
+	}
+	return t
 }
 
 // address checks a URL without ever showing it.

@@ -210,6 +210,7 @@ type webhookSchema struct {
 	URL          Secret        `yaml:"url"`
 	URLFile      string        `yaml:"url_file"`
 	SecretFile   string        `yaml:"secret_file"`
+	RoutingKey   string        `yaml:"routing_key_file"`
 	SendResolved bool          `yaml:"send_resolved"`
 	MaxAlerts    int           `yaml:"max_alerts"`
 	Timeout      time.Duration `yaml:"timeout"`
