@@ -28,7 +28,15 @@ func routing(cfg *config.Config) alert.Routing {
 	if cfg.Alerting.Route == nil {
 		return alert.Routing{}
 	}
-	r := alert.Routing{Route: dispatch.NewRoute(cfg.Alerting.Route, nil), Intervals: windows(cfg.Alerting.TimeIntervals)}
+	r := alert.Routing{
+		Route: dispatch.NewRoute(cfg.Alerting.Route, nil), Intervals: windows(cfg.Alerting.TimeIntervals),
+		Flapping: cfg.Alerting.Flapping, Digest: cfg.Alerting.Digest, Allowances: map[string]alert.Allowance{},
+	}
+	for _, receiver := range cfg.Alerting.Receivers {
+		if receiver.Budget != (alert.Allowance{}) {
+			r.Allowances[receiver.Name] = receiver.Budget
+		}
+	}
 	for _, rule := range cfg.Alerting.InhibitRules {
 		r.Inhibit = append(r.Inhibit, inhibit.NewInhibitRule(rule))
 	}
@@ -61,13 +69,13 @@ func endpoints(cfg *config.Config, externalURL string) (out []outbox.Endpoint, e
 	for _, r := range cfg.Alerting.Receivers {
 		for i, w := range r.Webhooks {
 			s, err := webhook.NewSender(r.Name, webhook.SenderOptions{
-				URL: w.URL.Reveal(), URLFile: w.URLFile, SecretFile: w.SecretFile, Timeout: w.Timeout, HTTP: w.HTTP,
+				URL: w.URL.Reveal(), URLFile: w.URLFile, SecretFile: w.SecretFile, RoutingKeyFile: w.RoutingKey, Timeout: w.Timeout, HTTP: w.HTTP,
 				Agent: "baseliner/" + version, Connections: outbox.PerEndpoint,
 			})
 			if err != nil {
 				return nil, fmt.Errorf("alerting.receivers: %w", err)
 			}
-			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved, Template: w.Payload}
+			o := webhook.PayloadOptions{ExternalURL: externalURL, MaxAlerts: w.MaxAlerts, SendResolved: w.SendResolved, Shape: w.Payload}
 			out = append(out, outbox.Endpoint{
 				Name: r.Name + "/" + strconv.Itoa(i), Receiver: r.Name, SendResolved: w.SendResolved, Send: traced(r.Name, s.Send),
 				Encode: func(n *alert.Notification) ([]byte, bool, error) { return webhook.Encode(n, o) },
@@ -99,6 +107,16 @@ func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint, peers *ale
 		return err
 	}
 	return i.stores.announcer.Configure(time.Now().UnixMilli(), routing(cfg), es, limits(cfg))
+}
+
+// overBudget names the signals that cost more false alarms than they may, for the weekly digest.
+func (i *instance) overBudget() (out []string) {
+	for _, s := range i.in.Status() {
+		if f := &s.Figures; f.EpisodesPerWeek > f.Budget {
+			out = append(out, fmt.Sprintf("%s: %.1f a week of %.1f", s.Def.Name, f.EpisodesPerWeek, f.Budget))
+		}
+	}
+	return out
 }
 
 // reserve is the space that alerts fall back on.

@@ -23,38 +23,41 @@ func grown(t alert.Transition) alert.Transition {
 // reborn is a machine with what another has stored.
 func reborn(t *testing.T, m *alert.Machine) *alert.Machine {
 	t.Helper()
-	copied := func(from, to any) {
-		b, err := json.Marshal(from)
-		if err == nil {
-			err = json.Unmarshal(b, to)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	var es []*alert.Episode
-	var gs []*alert.Group
-	err := m.Delta(func(_ string, e *alert.Episode) error {
-		if e != nil {
-			c := &alert.Episode{}
-			copied(e, c)
-			es = append(es, c)
-		}
-		return nil
-	}, func(_ string, g *alert.Group) error {
-		if g != nil {
-			c := &alert.Group{}
-			copied(g, c)
-			gs = append(gs, c)
-		}
-		return nil
+	var all alert.Stored
+	err := m.Delta(alert.Put{
+		Episode: func(_ string, e *alert.Episode) error { return copied(e, &all.Episodes) },
+		Group:   func(_ string, g *alert.Group) error { return copied(g, &all.Groups) },
+		Flap:    func(_ string, f *alert.Flap) error { return copied(f, &all.Flaps) },
+		Week: func(w *alert.Week) error {
+			var ws []*alert.Week
+			err := copied(w, &ws)
+			if len(ws) > 0 {
+				all.Week = ws[0]
+			}
+			return err
+		},
+		Spending: func(_ string, s *alert.Spending) error { return copied(s, &all.Spent) },
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	out := alert.NewMachine(nil)
-	out.Restore(es, gs)
+	out.Restore(all)
 	return out
+}
+
+// copied gathers what would be read of a record.
+func copied[T any](v *T, into *[]*T) error {
+	if v == nil {
+		return nil
+	}
+	c := new(T)
+	b, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(b, c)
+	}
+	*into = append(*into, c)
+	return err
 }
 
 // What grows is told to those who are woken, and goes on for those who were told that nobody need be.

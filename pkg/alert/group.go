@@ -20,16 +20,28 @@ type Group struct {
 	LastTold    int64             `json:"lastTold"`          // 0 before the first notification
 	Members     map[string]bool   `json:"members,omitempty"` // episode key → told that it fires
 	News        map[string]bool   `json:"news,omitempty"`    // of those, what has grown since
+	Summary     bool              `json:"summary,omitempty"` // of what a receiver had no room for
 }
 
 // id tells the groups of a machine apart, as Alertmanager's notification log does.
 func (g *Group) id() string { return g.Receiver + "\xff" + g.Key }
+
+// tellAgain marks a member that was told as news.
+func (g *Group) tellAgain(key string) {
+	if g.News == nil {
+		g.News = map[string]bool{}
+	}
+	g.News[key] = true
+}
 
 // leave ends a membership.
 func (g *Group) leave(key string) {
 	delete(g.Members, key)
 	delete(g.News, key)
 }
+
+// name is the id as text that JSON keeps.
+func (g *Group) name() string { return g.Receiver + " " + g.Key }
 
 // place is a group that an episode belongs to, which may not exist yet.
 type place struct {

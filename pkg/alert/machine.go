@@ -37,6 +37,11 @@ type Machine struct {
 	inhibit   []*inhibit.InhibitRule
 	quiet     *Quiet
 
+	flapping   Flapping
+	allowances map[string]Allowance // by receiver
+	digest     *Digest              // nil for none
+	facts      Facts                // of the next one
+
 	inhibiting map[int]map[string]source // by rule, of one Advance
 	telling    map[string]*Episode       // incidents that fire, by id, of one Advance
 
@@ -44,14 +49,20 @@ type Machine struct {
 	groups   map[string]*Group
 	opts     map[string]dispatch.RouteOpts // of the groups, by id
 
-	dirtyEpisodes, dirtyGroups map[string]bool
+	flaps map[string]*Flap     // by fingerprint
+	spent map[string]*Spending // by receiver
+	week  *Week                // nil without a digest
+
+	dirtyEpisodes, dirtyGroups, dirtyFlaps, dirtySpent map[string]bool
+	dirtyWeek                                          bool
 }
 
 // NewMachine returns a machine without state. A nil route tells nobody anything.
 func NewMachine(route *dispatch.Route) *Machine {
 	return &Machine{
 		route: route, episodes: map[string]*Episode{}, groups: map[string]*Group{}, opts: map[string]dispatch.RouteOpts{},
-		dirtyEpisodes: map[string]bool{}, dirtyGroups: map[string]bool{},
+		flaps: map[string]*Flap{}, spent: map[string]*Spending{},
+		dirtyEpisodes: map[string]bool{}, dirtyGroups: map[string]bool{}, dirtyFlaps: map[string]bool{}, dirtySpent: map[string]bool{},
 	}
 }
 
@@ -70,7 +81,7 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 	for i := range ts {
 		m.apply(now, &ts[i])
 	}
-	next = math.MaxInt64
+	m.calm(now)
 	m.inhibiting, m.telling = map[int]map[string]source{}, nil
 	for _, id := range slices.Sorted(maps.Keys(m.groups)) {
 		g := m.groups[id]
@@ -85,9 +96,16 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 				out = append(out, n)
 			}
 		}
-		if m.groups[id] != nil {
-			next = min(next, g.NextFlush)
-		}
+	}
+	if n, ok := m.tellDigest(now); ok {
+		out = append(out, n)
+	}
+	next = math.MaxInt64
+	for _, g := range m.groups {
+		next = min(next, g.NextFlush)
+	}
+	if m.digest != nil {
+		next = min(next, m.digest.next(now))
 	}
 	m.forget()
 	if next == math.MaxInt64 {
@@ -99,8 +117,9 @@ func (m *Machine) Advance(now int64, ts []Transition) (out []Notification, next 
 func (m *Machine) apply(now int64, t *Transition) {
 	key := t.Key()
 	e := m.episodes[key]
+	began := e == nil
 	switch {
-	case e == nil:
+	case began:
 		e = &Episode{Fingerprint: Fingerprint(t.Labels)}
 		m.episodes[key] = e
 	case !e.Firing: // what has ended stays so
@@ -109,12 +128,16 @@ func (m *Machine) apply(now int64, t *Transition) {
 	escalated := t.Escalated || e.Escalated
 	e.Transition, e.Escalated = *t, escalated
 	m.dirtyEpisodes[key] = true
+	m.flap(now, t, began)
+	m.tally(t, began)
 	for _, p := range m.places(e) {
-		if g := m.join(now, p, key); t.Escalated && g.Members[key] {
-			if g.News == nil {
-				g.News = map[string]bool{}
-			}
-			g.News[key] = true
+		g := m.spilt(&p, key)
+		if g == nil {
+			g = m.join(now, p, key)
+		}
+		m.dirtyGroups[g.id()] = true
+		if t.Escalated && g.Members[key] {
+			g.tellAgain(key)
 		}
 	}
 }
@@ -142,7 +165,8 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 	m.dirtyGroups[id] = true
 	g.NextFlush = now + o.GroupInterval.Milliseconds()
 	var firing, fresh, resolved int
-	muted := map[string]bool{}
+	muted, held, over := map[string]bool{}, m.held(g), m.exhausted(g, now)
+	var spilt []string
 	n := Notification{Receiver: g.Receiver, GroupKey: g.Key, GroupLabels: g.Labels, RouteLabels: g.RouteLabels}
 	for key, toldFiring := range g.Members {
 		e := m.episodes[key]
@@ -153,6 +177,17 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		// Who was told that it fires is told that it is over, whatever silences it by now.
 		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(e, g.Receiver)
 		if muted[key] {
+			continue
+		}
+		if held[key] {
+			if toldFiring { // and is nothing else to whoever was told so
+				firing++
+				n.Alerts = append(n.Alerts, e.asFiring())
+			}
+			continue
+		}
+		if over && !toldFiring && !e.Escalated {
+			spilt = append(spilt, key)
 			continue
 		}
 		n.Alerts = append(n.Alerts, *e)
@@ -174,10 +209,15 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		n.Reason = ReasonAllResolved
 	case resolved > 0:
 		n.Reason = ReasonSomeResolved
-	case firing > 0 && now-g.LastTold >= o.RepeatInterval.Milliseconds():
+	case firing > 0 && !over && now-g.LastTold >= o.RepeatInterval.Milliseconds():
 		n.Reason = ReasonRepeat
 	}
+	slices.Sort(spilt)
+	m.spill(now, g, o, spilt)
 	for key := range g.Members {
+		if held[key] && !muted[key] {
+			continue
+		}
 		switch told := n.Reason != "" && !muted[key]; {
 		case !m.episodes[key].Firing:
 			g.leave(key)
@@ -195,6 +235,12 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 	}
 	g.LastTold = now
 	order(n.Alerts)
+	m.spend(g, now)
+	m.noteTold(g)
+	m.sayFlapping(g, n.Alerts)
+	if g.Summary {
+		m.saySummary(g, n.Alerts)
+	}
 	return n, true
 }
 

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"go.etcd.io/bbolt"
 	"pgregory.net/rapid"
@@ -34,7 +35,11 @@ func TestRestartsChangeNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	route := routes(t, forest)
+	routing := alert.Routing{
+		Route: routes(t, forest), Flapping: alert.Flapping{Begins: 3, Within: 20 * minute, QuietFor: 10 * minute},
+		Allowances: map[string]alert.Allowance{"a": {PerHour: 3}, "all": {PerDay: 10}},
+		Digest:     &alert.Digest{Receiver: "a", Weekday: time.Monday, At: 8*hour + 30*minute, Zone: time.UTC},
+	}
 	told := 0
 	rapid.Check(t, func(t *rapid.T) {
 		update := func(f func(tx *bbolt.Tx) error) {
@@ -57,7 +62,9 @@ func TestRestartsChangeNothing(t *testing.T) {
 			}
 			return outbox.Prepare(tx)
 		})
-		spared, killed := alert.NewMachine(route), alert.NewMachine(route)
+		spared, killed := alert.NewMachine(nil), alert.NewMachine(nil)
+		spared.Rebuild(at(0), routing)
+		killed.Rebuild(at(0), routing)
 		now := at(0)
 		open := map[string]int64{} // pod → begin
 		for range rapid.IntRange(1, 25).Draw(t, "steps") {
@@ -102,11 +109,11 @@ func TestRestartsChangeNothing(t *testing.T) {
 			update(func(tx *bbolt.Tx) error { return outbox.SaveMachine(tx, killed) })
 			killed = alert.NewMachine(nil)
 			update(func(tx *bbolt.Tx) error {
-				episodes, groups, err := outbox.LoadMachine(tx, func(bucket string, _ []byte, err error) { t.Fatalf("%s: %s", bucket, err) })
-				killed.Restore(episodes, groups)
+				stored, err := outbox.LoadMachine(tx, func(bucket string, _ []byte, err error) { t.Fatalf("%s: %s", bucket, err) })
+				killed.Restore(stored)
 				return err
 			})
-			if abandoned := killed.Rebuild(now, alert.Routing{Route: route}); len(abandoned) > 0 {
+			if abandoned := killed.Rebuild(now, routing); len(abandoned) > 0 {
 				t.Fatalf("abandoned: %v", abandoned)
 			}
 		}

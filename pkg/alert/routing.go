@@ -13,6 +13,10 @@ type Routing struct {
 	Receivers []string        // that can be told something
 	Intervals []Window        // that routes name
 	Inhibit   []*inhibit.InhibitRule
+
+	Flapping   Flapping
+	Allowances map[string]Allowance // by receiver; those that are not named have none
+	Digest     *Digest              // nil for none
 }
 
 // MetaDeadLetters is the alert about notifications that were given up. Its label receiver names whom they were for; it is

@@ -10,6 +10,9 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
 // Alerting says who hears of what. Without a route, alerts are only logged and shown.
@@ -26,12 +29,16 @@ type Alerting struct {
 
 	OutboxMaxBytes int64 // of notifications that wait
 	DeadLetters    DeadLetters
+
+	Flapping alert.Flapping
+	Digest   *alert.Digest // nil for none
 }
 
 func (l *loader) alerting(s *alertingSchema) {
 	l.outbox(s)
 	l.alertmanagers(s)
 	names := l.receivers(s.Receivers)
+	l.fatigue(s, names)
 	if s.Route == nil {
 		if len(names) > 0 {
 			l.fail("alerting.receivers", "add alerting.route", "receivers without a route hear nothing")
@@ -78,6 +85,14 @@ func (l *loader) route(path string, n *yaml.Node, receivers []string, root bool)
 		load: func(text []byte) error { return yamlv2.UnmarshalStrict(text, &amconfig.Route{}) },
 	}.check(l.errs)
 
+	if labels := lookup(n, "labels"); labels != nil && labels.Kind == yaml.MappingNode {
+		var texts map[string]string
+		if err := labels.Decode(&texts); err == nil { // else it was told
+			if err := webhook.CheckRouteLabels(texts); err != nil {
+				l.fail(path+".labels", "", "%s", err)
+			}
+		}
+	}
 	if r := lookup(n, "receiver"); r != nil && r.Kind == yaml.ScalarNode && !slices.Contains(receivers, r.Value) {
 		l.fail(path+".receiver", didYouMean(r.Value, receivers), "receiver %q is not defined", r.Value)
 	} else if r == nil && root {

@@ -181,6 +181,7 @@ func defaults() fileSchema {
 	s.Engine.Embedded.History = storeSchema{Retention: 60 * 24 * time.Hour, MaxBytes: 96 << 20}
 	s.Alerting.Outbox.MaxBytes = outboxMaxBytes
 	s.Alerting.DeadLetters.MaxAge, s.Alerting.DeadLetters.MaxBytes = deadLettersMaxAge, deadLettersMaxBytes
+	s.Alerting.Flapping.Begins, s.Alerting.Flapping.Within, s.Alerting.Flapping.QuietFor = 4, time.Hour, 30*time.Minute
 	s.Cluster.Members, s.Cluster.Replication = 1, 1
 	s.Detection.Budget.Signal, s.Detection.Budget.Total = budgetPerSignal, budgetInTotal
 	return s

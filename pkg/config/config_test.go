@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/alertmanager/dispatch"
 
+	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/webhook"
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -154,6 +156,15 @@ func TestFull(t *testing.T) {
 	equal(t, "send_resolved by default", second.SendResolved, true)
 	equal(t, "timeout by default", second.Timeout, 10*time.Second)
 	equal(t, "redirects by default", second.HTTP.FollowRedirects, true)
+
+	equal(t, "budget of notifications", cfg.Alerting.Receivers[2].Budget, alert.Allowance{PerHour: 20, PerDay: 100})
+	equal(t, "flapping", cfg.Alerting.Flapping, alert.Flapping{Begins: 3, Within: 2 * time.Hour, QuietFor: 45 * time.Minute})
+	digest := *cfg.Alerting.Digest
+	equal(t, "digest", []any{digest.Receiver, digest.Weekday, digest.At, digest.Zone.String()}, []any{"oncall", time.Friday, 16*time.Hour + 30*time.Minute, "America/New_York"})
+
+	pager, _ := webhook.Named(webhook.PagerDuty)
+	equal(t, "ready-made payload", cfg.Alerting.Receivers[1].Webhooks[0].Payload, pager)
+	equal(t, "routing key", cfg.Alerting.Receivers[1].Webhooks[0].RoutingKey, "testdata/good/secret.txt")
 
 	tree := dispatch.NewRoute(cfg.Alerting.Route, nil)
 	equal(t, "group_wait", tree.RouteOpts.GroupWait, 10*time.Second)

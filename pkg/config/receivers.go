@@ -13,6 +13,7 @@ import (
 	yamlv2 "go.yaml.in/yaml/v2"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/alert/webhook"
 )
 
@@ -20,6 +21,7 @@ import (
 type Receiver struct {
 	Name     string
 	Webhooks []Webhook
+	Budget   alert.Allowance // of notifications; zero is no limit
 }
 
 // Webhook is one place to which a receiver's notifications are posted. Exactly one of URL and URLFile is set.
@@ -31,7 +33,8 @@ type Webhook struct {
 	MaxAlerts    int           // in one message; 0 is no limit
 	Timeout      time.Duration // of one attempt
 	HTTP         commonconfig.HTTPClientConfig
-	Payload      *webhook.Template // nil for Alertmanager's
+	Payload      webhook.Shape // nil for Alertmanager's
+	RoutingKey   string        // file with PagerDuty's key, for its shape only
 }
 
 const webhookTimeout = 10 * time.Second
@@ -60,7 +63,12 @@ func (l *loader) receivers(list []receiverSchema) []string {
 			first[r.Name] = l.line(path + ".name")
 		}
 		names = append(names, r.Name)
-		receiver := Receiver{Name: r.Name}
+		receiver := Receiver{Name: r.Name, Budget: alert.Allowance{PerHour: r.Budget.PerHour, PerDay: r.Budget.PerDay}}
+		for key, n := range map[string]int{"per_hour": r.Budget.PerHour, "per_day": r.Budget.PerDay} {
+			if n < 0 || n > mostNotifications {
+				l.fail(path+".notification_budget."+key, "0 is no limit", "%d is not between 0 and %d", n, mostNotifications)
+			}
+		}
 		for j := range r.Webhooks {
 			if at := index(path+".webhook_configs", j); l.isMapping(at) {
 				receiver.Webhooks = append(receiver.Webhooks, l.webhook(at, &r.Webhooks[j]))
@@ -103,21 +111,43 @@ func (l *loader) webhook(path string, s *webhookSchema) Webhook {
 			l.fail(path+".secret_file", "write whsec_ and 24 to 64 random bytes in base64", "%s", err)
 		}
 	}
-	if s.Payload != nil {
-		var tree any
-		err := s.Payload.Decode(&tree)
-		if err == nil {
-			w.Payload, err = webhook.NewTemplate(tree)
-		}
-		if err != nil {
-			l.fail(path+".payload", "", "%s", err)
-		}
+	w.Payload = l.shape(path+".payload", s.Payload)
+	if s.RoutingKey != "" {
+		w.RoutingKey = commonconfig.JoinDir(l.dir, s.RoutingKey)
+	}
+	if pager, _ := webhook.Named(webhook.PagerDuty); (w.Payload == pager) != (w.RoutingKey != "") {
+		l.fail(path+".routing_key_file", "", "payload: pagerduty and routing_key_file go together")
 	}
 	own := keysOf(reflect.TypeFor[webhookSchema]())
 	if http := l.httpClient(path, s.HTTP, own); http != nil {
 		w.HTTP = *http
 	}
 	return w
+}
+
+// shape reads the name of a ready-made shape, or the tree of a template.
+func (l *loader) shape(path string, n *yaml.Node) webhook.Shape {
+	if n == nil || isNull(n) {
+		return nil
+	}
+	var tree any
+	err := n.Decode(&tree)
+	if name, ok := tree.(string); err == nil && ok && !strings.Contains(name, "{{") {
+		s, known := webhook.Named(name)
+		if !known {
+			l.fail(path, didYouMean(name, webhook.Names()), "%q is no ready-made payload (%s) and no tree", name, strings.Join(webhook.Names(), ", "))
+		}
+		return s
+	}
+	var t *webhook.Template
+	if err == nil {
+		t, err = webhook.NewTemplate(tree)
+	}
+	if err != nil {
+		l.fail(path, "", "%s", err)
+		return nil
+	}
+	return t
 }
 
 // address checks a URL without ever showing it.

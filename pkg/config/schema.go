@@ -182,10 +182,27 @@ type alertingSchema struct {
 		MaxAge   time.Duration `yaml:"max_age"`
 		MaxBytes size          `yaml:"max_bytes"`
 	} `yaml:"dead_letters"`
+	Flapping struct {
+		Begins   int           `yaml:"begins"`
+		Within   time.Duration `yaml:"within"`
+		QuietFor time.Duration `yaml:"quiet_for"`
+	} `yaml:"flapping"`
+	Digest *digestSchema `yaml:"digest"`
+}
+
+type digestSchema struct {
+	Receiver string `yaml:"receiver"`
+	Weekday  string `yaml:"weekday"`
+	At       string `yaml:"at"`
+	Timezone string `yaml:"timezone"`
 }
 
 type receiverSchema struct {
-	Name     string          `yaml:"name"`
+	Name   string `yaml:"name"`
+	Budget struct {
+		PerHour int `yaml:"per_hour"`
+		PerDay  int `yaml:"per_day"`
+	} `yaml:"notification_budget"`
 	Webhooks []webhookSchema `yaml:"webhook_configs"`
 }
 
@@ -193,6 +210,7 @@ type webhookSchema struct {
 	URL          Secret        `yaml:"url"`
 	URLFile      string        `yaml:"url_file"`
 	SecretFile   string        `yaml:"secret_file"`
+	RoutingKey   string        `yaml:"routing_key_file"`
 	SendResolved bool          `yaml:"send_resolved"`
 	MaxAlerts    int           `yaml:"max_alerts"`
 	Timeout      time.Duration `yaml:"timeout"`

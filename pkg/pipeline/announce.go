@@ -43,6 +43,7 @@ type Announcer struct {
 
 	quiet, ownQuiet atomic.Pointer[alert.Quiet]
 	moment          atomic.Pointer[hush] // what of quiet is in force at a tick
+	facts           func() []string      // what digests say of budgets; nil for nothing
 	maintenance     []alert.Window
 	foreign         []alert.Silence // of Alertmanagers
 	foreignUnsaved  bool
@@ -64,8 +65,8 @@ func NewAnnouncer(db *bbolt.DB, deliverer *outbox.Deliverer, logger *slog.Logger
 		return nil, err
 	}
 	err := db.View(func(tx *bbolt.Tx) error {
-		episodes, groups, err := outbox.LoadMachine(tx, deliverer.Damaged)
-		a.machine.Restore(episodes, groups)
+		stored, err := outbox.LoadMachine(tx, deliverer.Damaged)
+		a.machine.Restore(stored)
 		if err == nil {
 			a.foreign, err = outbox.LoadForeign(tx, deliverer.Damaged)
 		}
@@ -179,7 +180,11 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 	fresh := append(queued, a.stranded...)
 	a.stranded = nil
 	fresh = append(fresh, a.deadLetters(now)...)
+	if a.machine.DigestDue(now) {
+		a.machine.SetFacts(a.digestFacts())
+	}
 	notifications, next := a.machine.Advance(now, fresh)
+	a.publish(now)
 	a.remember(fresh)
 	told := a.onBoard(fresh)
 	forget := now-a.forgotten >= time.Hour.Milliseconds()

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -87,13 +88,19 @@ func add(tx *bbolt.Tx, e *Endpoint, now int64, n *alert.Notification, room func(
 	b := tx.Bucket(bucketDeliveries)
 	id := laneOf(e.Name, n.GroupKey)
 	if last := waiting(b, lane(tx, id, nil), damaged); last != nil {
-		return rewriteBody(b, e, last, last.Notification.Merge(&news), now)
+		err := rewriteBody(b, e, last, last.Notification.Merge(&news), now)
+		if _, refused := errors.AsType[*encodeError](err); !refused {
+			return err
+		}
 	}
 	body, ok, err := e.encode(&news)
+	d := Delivery{Endpoint: e.Name, GroupKey: n.GroupKey, Notification: news, Body: body, Created: now}
+	if f, refused := errors.AsType[*encodeError](err); refused { // it never will be, and must not be lost
+		return bury(tx, &d, now, f.Error())
+	}
 	if err != nil || !ok {
 		return err
 	}
-	d := Delivery{Endpoint: e.Name, GroupKey: n.GroupKey, Notification: news, Body: body, Created: now}
 	if room != nil && !room(3*len(body)) { // about what a record needs: the alerts twice, once in base64
 		return bury(tx, &d, now, "the outbox is full")
 	}

@@ -1,8 +1,6 @@
 package outbox
 
 import (
-	"errors"
-
 	"go.etcd.io/bbolt"
 
 	"github.com/baseliner/baseliner/pkg/alert"
@@ -26,10 +24,6 @@ func (d *Deliverer) Enqueue(tx *bbolt.Tx, now int64, n *alert.Notification) erro
 	for _, e := range p.receivers[n.Receiver] {
 		letters := tx.Bucket(bucketDead).Sequence()
 		err := add(tx, e, now, n, room, d.Damaged)
-		if f, ok := errors.AsType[*encodeError](err); ok { // it never will be, and must not hold up the others
-			d.logger.Error("notification cannot be encoded and is dropped", "endpoint", e.Name, "group", n.GroupKey, "err", f)
-			continue
-		}
 		if err != nil {
 			return err
 		}
@@ -37,7 +31,7 @@ func (d *Deliverer) Enqueue(tx *bbolt.Tx, now int64, n *alert.Notification) erro
 		spilt := tx.Bucket(bucketDead).Sequence() != letters
 		tx.OnCommit(func() {
 			if spilt {
-				d.logger.Error("outbox is full; the notification was kept as a dead letter", "endpoint", e.Name, "group", n.GroupKey, "max_bytes", p.limits.MaxBytes)
+				d.logger.Error("notification was kept as a dead letter at once: the outbox is full, or it cannot be encoded; baseliner dlq list says which", "endpoint", e.Name, "group", n.GroupKey, "max_bytes", p.limits.MaxBytes)
 				d.metrics.dead.WithLabelValues(e.Name).Inc()
 				d.recount.Store(true)
 			}

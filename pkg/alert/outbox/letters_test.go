@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -198,5 +199,41 @@ func TestDeliveriesOfAnOlderVersionAreTakenOver(t *testing.T) {
 		pass(time.Second)
 		want(t, "accepted", d.accepted(), "old")
 		want(t, "waits", bodies(t, b.db, Pending))
+	})
+}
+
+// TestWhatCannotBeEncodedIsNotLost: a notification that a template refuses, alone or with what waits, becomes a dead letter and
+// holds up no other endpoint.
+func TestWhatCannotBeEncodedIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		status := saying(503)
+		d := &desk{answer: always(status)}
+		choosy := d.endpoint("r/0")
+		choosy.Encode = func(n *alert.Notification) ([]byte, bool, error) {
+			for _, a := range n.Alerts {
+				if a.Labels["pod"] == "poison" {
+					return nil, false, errors.New("template: no such thing")
+				}
+			}
+			return encode(n)
+		}
+		b := prepared(create(t), []Endpoint{choosy, d.endpoint("r/1")}, Limits{}).run(t)
+		defer b.stop()
+		for _, pod := range []string{"poison", "a", "b", "poison", "c"} {
+			b.tell(t, told("r", "g", pod))
+			pass(time.Second)
+		}
+		status.Store(200)
+		pass(10 * time.Minute)
+		got := d.accepted()
+		slices.Sort(got)
+		want(t, "accepted", got, "a", "a b c poison", "b c", "poison")
+		letters, err := b.Letters("")
+		if err != nil || len(letters) != 2 || !strings.Contains(letters[0].Why, "no such thing") || letters[1].Notification.Alerts[0].Labels["pod"] != "poison" {
+			t.Errorf("letters %+v, %v", letters, err)
+		}
+		if n := b.Dead()["r/0"]; n != 2 {
+			t.Errorf("%d dead letters are known", n)
+		}
 	})
 }

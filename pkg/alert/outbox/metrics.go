@@ -2,7 +2,17 @@ package outbox
 
 import "github.com/prometheus/client_golang/prometheus"
 
+// Guards are the metrics of what holds notifications back.
+type Guards struct {
+	Flapping         prometheus.Gauge
+	Left, Summarised *prometheus.GaugeVec // by receiver
+}
+
+// Guards returns the metrics of what holds notifications back, for who decides that.
+func (d *Deliverer) Guards() Guards { return d.metrics.guards }
+
 type metrics struct {
+	guards                                 Guards
 	sent, delivered, failed, dead, evicted *prometheus.CounterVec
 	latency, delay                         *prometheus.HistogramVec
 	pending, letters, circuit, disabled    *prometheus.GaugeVec
@@ -37,7 +47,13 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		memory:      prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_memory_only", Help: "Notifications that could not be written: the death of the process would lose them."}),
 		unwritable:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_outbox_unwritable", Help: "Whether the disk takes no alerts: its last write or probe failed. They are sent from memory."}),
 	}
+	m.guards = Guards{
+		Flapping:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_alerts_flapping", Help: "Alerts that come and go too often to be told each time."}),
+		Left:       prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_notification_budget_left", Help: "Notifications that a receiver with a budget may get now."}, []string{"receiver"}),
+		Summarised: prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "baseliner_notification_budget_summarised", Help: "Alerts, in all, that were told in summaries because the budget of their receiver was used up."}, []string{"receiver"}),
+	}
 	if reg != nil {
+		reg.MustRegister(m.guards.Flapping, m.guards.Left, m.guards.Summarised)
 		reg.MustRegister(m.sent, m.delivered, m.failed, m.dead, m.evicted, m.latency, m.delay, m.pending, m.letters, m.circuit,
 			m.disabled, m.corrupt, m.writeErrors, m.bytes, m.memory, m.unwritable)
 	}

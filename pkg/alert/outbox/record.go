@@ -26,6 +26,9 @@ var (
 	bucketBoard      = []byte("alert_board")       // key → episode that Alertmanagers are told of
 	bucketSilences   = []byte("alert_silences")    // id → silence
 	bucketForeign    = []byte("alert_foreign")     // the silences of Alertmanagers
+	bucketFlaps      = []byte("alert_flaps")       // fingerprint → what came and went lately
+	bucketSpent      = []byte("alert_spent")       // hash of the receiver → what it was told lately
+	bucketWeek       = []byte("alert_week")        // what the next digest tells
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -33,7 +36,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketForeign, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketForeign, bucketFlaps, bucketSpent, bucketWeek, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}
@@ -161,27 +164,38 @@ func SaveMachine(tx *bbolt.Tx, m *alert.Machine) error {
 		}
 		return put(b, key, v)
 	}
-	return m.Delta(
-		func(key string, e *alert.Episode) error { return save(bucketEpisodes, []byte(key), e, e == nil) },
-		func(id string, g *alert.Group) error {
-			// Ids hold labels of any length; keys may not be longer than 32 KiB.
-			key := sha256.Sum256([]byte(id))
-			return save(bucketGroups, key[:], g, g == nil)
-		},
-	)
+	// Ids hold labels of any length; keys may not be longer than 32 KiB.
+	hashed := func(id string) []byte {
+		key := sha256.Sum256([]byte(id))
+		return key[:]
+	}
+	return m.Delta(alert.Put{
+		Episode:  func(key string, e *alert.Episode) error { return save(bucketEpisodes, []byte(key), e, e == nil) },
+		Group:    func(id string, g *alert.Group) error { return save(bucketGroups, hashed(id), g, g == nil) },
+		Flap:     func(fp string, f *alert.Flap) error { return save(bucketFlaps, []byte(fp), f, f == nil) },
+		Spending: func(r string, s *alert.Spending) error { return save(bucketSpent, hashed(r), s, s == nil) },
+		Week:     func(w *alert.Week) error { return save(bucketWeek, []byte("week"), w, w == nil) },
+	})
 }
 
 // LoadMachine reads what SaveMachine stored, for Restore.
-func LoadMachine(tx *bbolt.Tx, damaged Damaged) (episodes []*alert.Episode, groups []*alert.Group, err error) {
+func LoadMachine(tx *bbolt.Tx, damaged Damaged) (s alert.Stored, err error) {
+	var weeks []*alert.Week
 	err = errors.Join(
-		each(tx.Bucket(bucketEpisodes), "episodes", damaged, func(_ []byte, e *alert.Episode) error {
-			episodes = append(episodes, e)
-			return nil
-		}),
-		each(tx.Bucket(bucketGroups), "groups", damaged, func(_ []byte, g *alert.Group) error {
-			groups = append(groups, g)
-			return nil
-		}),
+		all(tx, bucketWeek, "week", damaged, &weeks),
+		all(tx, bucketEpisodes, "episodes", damaged, &s.Episodes), all(tx, bucketGroups, "groups", damaged, &s.Groups),
+		all(tx, bucketFlaps, "flaps", damaged, &s.Flaps), all(tx, bucketSpent, "spent", damaged, &s.Spent),
 	)
-	return episodes, groups, err
+	if len(weeks) > 0 {
+		s.Week = weeks[0]
+	}
+	return s, err
+}
+
+// all gathers the records of a bucket.
+func all[T any](tx *bbolt.Tx, bucket []byte, name string, damaged Damaged, into *[]*T) error {
+	return each(tx.Bucket(bucket), name, damaged, func(_ []byte, v *T) error {
+		*into = append(*into, v)
+		return nil
+	})
 }

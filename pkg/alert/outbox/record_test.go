@@ -159,11 +159,11 @@ func TestLabelsOfAnyLength(t *testing.T) {
 	load := func() {
 		t.Helper()
 		update(t, db, func(tx *bbolt.Tx) error {
-			episodes, groups, err := LoadMachine(tx, whole(t))
-			if len(episodes) != 1 || len(groups) != 1 {
-				t.Errorf("%d episodes and %d groups", len(episodes), len(groups))
+			s, err := LoadMachine(tx, whole(t))
+			if len(s.Episodes) != 1 || len(s.Groups) != 1 {
+				t.Errorf("%d episodes and %d groups", len(s.Episodes), len(s.Groups))
 			}
-			restored.Restore(episodes, groups)
+			restored.Restore(s)
 			return err
 		})
 	}
@@ -177,9 +177,9 @@ func TestLabelsOfAnyLength(t *testing.T) {
 	}
 	update(t, db, func(tx *bbolt.Tx) error { return SaveMachine(tx, restored) })
 	update(t, db, func(tx *bbolt.Tx) error {
-		episodes, groups, err := LoadMachine(tx, whole(t))
-		if len(episodes)+len(groups) != 0 {
-			t.Errorf("%d episodes and %d groups are left", len(episodes), len(groups))
+		s, err := LoadMachine(tx, whole(t))
+		if len(s.Episodes)+len(s.Groups) != 0 {
+			t.Errorf("%d episodes and %d groups are left", len(s.Episodes), len(s.Groups))
 		}
 		return err
 	})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"regexp"
+	"strings"
 	"time"
 
 	amwebhook "github.com/prometheus/alertmanager/notify/webhook"
@@ -19,9 +20,9 @@ import (
 // PayloadOptions shape the payload of one receiver.
 type PayloadOptions struct {
 	ExternalURL  string
-	MaxAlerts    int       // 0 is no limit
-	SendResolved bool      // without it, alerts that ended are left out
-	Template     *Template // nil for Alertmanager's payload
+	MaxAlerts    int   // 0 is no limit
+	SendResolved bool  // without it, alerts that ended are left out
+	Shape        Shape // nil for Alertmanager's payload
 }
 
 // Encode gives the body of a notification; ok is false when there is nothing to say: to who does not want to hear of
@@ -29,11 +30,15 @@ type PayloadOptions struct {
 // close what still fires.
 func Encode(n *alert.Notification, o PayloadOptions) (body []byte, ok bool, err error) {
 	m, ok := message(n, o)
+	if ok {
+		err = renderRouteLabels(m)
+	}
 	switch {
 	case !ok:
 		return nil, false, nil
-	case o.Template != nil:
-		body, err = o.Template.render(m)
+	case err == nil && o.Shape != nil:
+		body, err = o.Shape.render(m)
+	case err != nil:
 	default:
 		var b bytes.Buffer
 		err = json.NewEncoder(&b).Encode(m)
@@ -84,6 +89,42 @@ func message(n *alert.Notification, o PayloadOptions) (m *amwebhook.Message, ok 
 		GroupKey:        n.GroupKey,
 		TruncatedAlerts: uint64(truncated),
 	}, true
+}
+
+// renderRouteLabels fills the labels of the route in: as in Alertmanager, they may be templates over the group's data.
+func renderRouteLabels(m *amwebhook.Message) error {
+	templated := false
+	for _, v := range m.RouteLabels {
+		templated = templated || strings.Contains(v, "{{")
+	}
+	if templated {
+		tmpl, err := template.New()
+		if err != nil {
+			return err
+		}
+		render, rendered := tmpl.RouteLabelRenderer(m.Data), template.KV{}
+		for name := range m.RouteLabels {
+			if rendered[name], err = render(name); err != nil {
+				return fmt.Errorf("label %s of the route: %w", name, err)
+			}
+		}
+		m.RouteLabels = rendered
+	}
+	template.MarkRouteLabelsRendered(m.Data)
+	return nil
+}
+
+// CheckRouteLabels tries the labels of a route.
+func CheckRouteLabels(labels map[string]string) error {
+	m, _ := message(sample(), PayloadOptions{SendResolved: true})
+	m.RouteLabels = kv(labels)
+	return renderRouteLabels(m)
+}
+
+// sample is a notification to try templates on.
+func sample() *alert.Notification {
+	ls := map[string]string{"alertname": "X"}
+	return &alert.Notification{GroupLabels: ls, Alerts: []alert.Episode{{Transition: alert.Transition{Firing: true, Labels: ls}}}}
 }
 
 func convert(e *alert.Episode) template.Alert {

@@ -34,6 +34,8 @@ type SenderOptions struct {
 	Agent   string // User-Agent
 	// SecretFile holds the keys that sign messages, read before each post; "" signs none.
 	SecretFile string
+	// RoutingKeyFile holds the key that PagerDuty knows its service by, read before each post and put into the body.
+	RoutingKeyFile string
 	// Connections is how many may be open to one address at once; 0 is no limit.
 	Connections int
 }
@@ -126,6 +128,12 @@ func (s *Sender) Send(ctx context.Context, id string, body []byte) error {
 	if s.o.SecretFile != "" {
 		var err error
 		if keys, err = ReadSecrets(s.o.SecretFile); err != nil {
+			return &Failure{Class: ClassOther, Err: err}
+		}
+	}
+	if s.o.RoutingKeyFile != "" {
+		var err error
+		if body, err = withRoutingKey(body, s.o.RoutingKeyFile); err != nil {
 			return &Failure{Class: ClassOther, Err: err}
 		}
 	}

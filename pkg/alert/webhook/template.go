@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	amwebhook "github.com/prometheus/alertmanager/notify/webhook"
 	"github.com/prometheus/alertmanager/template"
-
-	"github.com/baseliner/baseliner/pkg/alert"
 )
 
 // Template is the shape of a body for receivers that want another one than Alertmanager's: a tree of mappings, lists and
@@ -29,9 +28,7 @@ func NewTemplate(tree any) (*Template, error) {
 		return nil, err
 	}
 	t := &Template{tree, tmpl}
-	ls := map[string]string{"alertname": "X"}
-	n := alert.Notification{GroupLabels: ls, Alerts: []alert.Episode{{Transition: alert.Transition{Firing: true, Labels: ls}}}}
-	m, _ := message(&n, PayloadOptions{SendResolved: true})
+	m, _ := message(sample(), PayloadOptions{SendResolved: true})
 	_, err = t.render(m)
 	return t, err
 }
@@ -52,6 +49,9 @@ func (t *Template) render(m *amwebhook.Message) ([]byte, error) {
 func (t *Template) fill(v any, path string, m *amwebhook.Message) (any, error) {
 	switch v := v.(type) {
 	case string:
+		if strings.Contains(v, "routeLabels ") {
+			return nil, fmt.Errorf("%s: there is no function routeLabels here: use {{ .RouteLabels.NAME }}", path)
+		}
 		text, err := t.tmpl.ExecuteTextString(v, m)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)

@@ -42,7 +42,7 @@ lines:
 		n := alert.Notification{GroupKey: "{}:{}", Reason: alert.ReasonFirst, Alerts: []alert.Episode{{Transition: alert.Transition{
 			Firing: true, Labels: map[string]string{"pod": hostile},
 		}}}}
-		body, ok, err := webhook.Encode(&n, webhook.PayloadOptions{ExternalURL: "http://secret", Template: shape})
+		body, ok, err := webhook.Encode(&n, webhook.PayloadOptions{ExternalURL: "http://secret", Shape: shape})
 		if err != nil || !ok {
 			t.Fatalf("%q: %v", hostile, err)
 		}
@@ -70,4 +70,5 @@ func TestTemplatesThatAreNone(t *testing.T) {
 	check(`'{{ .NoSuchField }}'`, "NoSuchField")
 	check(`'{{ template "nobody" . }}'`, "nobody")
 	check(`'{{ nosuchfunction }}'`, "nosuchfunction")
+	check(`'{{ routeLabels "x" }}'`, ".RouteLabels.NAME")
 }
