@@ -44,7 +44,7 @@ func read(text []byte) (line, error) {
 	if err := d.Decode(&in); err != nil {
 		if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 			if e.Field == "" {
-				return line{}, fmt.Errorf("a %s where an object is wanted", e.Value)
+				return line{}, fmt.Errorf("%s where an object is wanted", e.Value)
 			}
 			return line{}, fmt.Errorf("%s is a %s", e.Field, e.Value)
 		}

@@ -179,14 +179,14 @@ func TestBadLines(t *testing.T) {
 	s := newShop(t)
 	for _, bad := range []struct{ line, part string }{
 		{`{`, "unexpected EOF"},
-		{`[]`, "cannot unmarshal"},
+		{`[]`, "where an object is wanted"},
 		{`{"type":"event","name":"a","nmae":1}`, "nmae"},
 		{`{"type":"event","name":"a"} {}`, "one a line"},
 		{`{"type":"evnet","name":"a"}`, "neither"},
 		{`{"type":"event","name":"a b"}`, "metric name"},
 		{`{"type":"event","name":""}`, "metric name"},
 		{`{"type":"event","name":"a","value":-1}`, "negative"},
-		{`{"type":"event","name":"a","value":1e999}`, "cannot unmarshal"},
+		{`{"type":"event","name":"a","value":1e999}`, "value is a number 1e999"},
 		{`{"type":"event","name":"a","value":NaN}`, "invalid"},
 		{`{"type":"value","name":"a"}`, "value is missing"},
 		{`{"type":"value","name":"a","value":1,"id":"x"}`, "only events"},
