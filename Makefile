@@ -7,8 +7,15 @@ GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 # These start no goroutines, or only processes: the race detector would find nothing, slowly.
 PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|alert|config|state|ingest/(csv|openmetrics))$$
 
+# Tests speak with real programs where these can be had; where CI is set, they must be.
+PEERS       := $(CURDIR)/bin/peers
+export PATH := $(PEERS):$(PATH)
+ifdef CI
+export BASELINER_PEERS ?= $(PEERS)
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help run build test vet race verify fmt-check tidy-check lint update bench bench-accuracy soak fuzz cover clean
+.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy soak fuzz cover clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +27,12 @@ run: build ## build and start with the example configuration, a small shop to wa
 build: ## build bin/baseliner, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/baseliner ./cmd/baseliner
 
-test: vet ## vet, all tests, and once more under the race detector where there are goroutines
+test: vet peers ## vet, all tests, and once more under the race detector where there are goroutines
 	go test -timeout 10m ./...
 	@$(MAKE) --no-print-directory race
+
+peers: ## programs of others that tests speak with, into bin/peers: Debian packages, unpacked and not installed
+	@tools/peers/install $(PEERS)
 
 # Seek(t) is the method of Prometheus' iterators, not that of io.Seeker.
 vet:

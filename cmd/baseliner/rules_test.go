@@ -3,8 +3,11 @@ package main
 import (
 	"net/url"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"reflect"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,8 +22,7 @@ import (
 
 const rulesFile = "../../deploy/prometheus/baseliner.rules.yml"
 
-// TestRulesAboutOurselves checks that the rules are rules and watch nothing that does not exist. What they do over time is
-// in baseliner.test.yml, for promtool.
+// TestRulesAboutOurselves checks that the rules are rules and watch nothing that does not exist.
 func TestRulesAboutOurselves(t *testing.T) {
 	groups, errs := rulefmt.ParseFile(rulesFile, false, model.UTF8Validation, parser.NewParser(parser.Options{}), promslog.NewNopLogger())
 	for _, err := range errs {
@@ -48,6 +50,20 @@ func TestRulesAboutOurselves(t *testing.T) {
 	}
 	if rules < 10 {
 		t.Errorf("only %d rules", rules)
+	}
+}
+
+// What the rules do over time is in baseliner.test.yml; Prometheus' own tool judges it.
+func TestPromtoolOnTheRulesAboutOurselves(t *testing.T) {
+	promtool := peer(t, "apt-get install prometheus", "promtool")
+	dir, file := filepath.Split(rulesFile)
+	for _, args := range [][]string{{"check", "rules", file}, {"test", "rules", "baseliner.test.yml"}} {
+		tool := exec.Command(promtool, args...)
+		tool.Dir = dir
+		out, err := tool.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "SUCCESS") {
+			t.Errorf("promtool %v: %v\n%s", args, err, out)
+		}
 	}
 }
 
