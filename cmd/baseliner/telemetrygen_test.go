@@ -33,7 +33,7 @@ func TestOpenTelemetryLoadGenerator(t *testing.T) {
 			before := refused("duplicate") + refused("not_newer")
 			name := strings.ToLower(kind) + "_" + temporality
 			args := []string{
-				"metrics", "--otlp-insecure", "--metric-type=" + kind, "--aggregation-temporality=" + temporality, "--otlp-metric-name=" + name,
+				"metrics", "--otlp-insecure", "--allow-export-failures", "--metric-type=" + kind, "--aggregation-temporality=" + temporality, "--otlp-metric-name=" + name,
 				"--service=" + name, fmt.Sprint("--metrics=", points), "--rate=20", "--otlp-endpoint=" + overGRPC,
 			}
 			if i%2 == 0 {
@@ -47,7 +47,7 @@ func TestOpenTelemetryLoadGenerator(t *testing.T) {
 			// The generator stamps milliseconds, in bursts: of two points in the same one the first counts.
 			twice := refused("duplicate") + refused("not_newer") - before
 			eventually(t, query, 10*time.Second, func() error {
-				if a := r.query(query); len(a.Result) != 1 || a.Result[0].Value.value < points*0.9 || a.Result[0].Value.value > points-twice {
+				if a := r.query(query); len(a.Result) != 1 || a.Result[0].Value.value < points-twice-2 {
 					return fmt.Errorf("%v, %v were refused", a.Result, twice)
 				}
 				return nil
