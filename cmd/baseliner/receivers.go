@@ -27,6 +27,7 @@ type inputs struct {
 func (i *instance) newInputs(reg prometheus.Registerer) (in inputs, err error) {
 	cfg := i.cfg.Load()
 	memory := ingest.NewMemory(cfg.Limits.InFlightBytes, reg, i.logger)
+	memory.Under(i.stores.ceiling)
 	if cfg.Ingest.RemoteWrite {
 		in.remoteWrite = remotewrite.NewHandler(remotewrite.Options{
 			Logger: i.logger, Door: i.stores.door, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, MaxSamples: cfg.Limits.SamplesPerScrape,

@@ -48,3 +48,34 @@ signals:
 	})
 	r.stop()
 }
+
+// The same on a real VictoriaMetrics that scrapes itself.
+func TestRemoteEngineIsVictoriaMetrics(t *testing.T) {
+	t.Parallel()
+	victoria := peer(t, "apt-get install victoria-metrics", "victoria-metrics", "victoria-metrics-prod")
+	dir := t.TempDir()
+	far := freeAddress(t)
+	scrape := write(t, dir, "scrape.yml", fmt.Sprintf("global: {scrape_interval: 1s}\nscrape_configs: [{job_name: self, static_configs: [{targets: ['%s']}]}]\n", far))
+	p := spawn(t, exec.Command(victoria, "-storageDataPath="+dir+"/victoria", "-httpListenAddr="+far, "-promscrape.config="+scrape, "-search.latencyOffset=0s"))
+	r := runInstanceOf(t, write(t, dir, "baseliner.yml", fmt.Sprintf(`
+global: {scrape_interval: 1s, evaluation_interval: 2s, evaluation_delay: 2s}
+engine: {remote: {url: 'http://%s'}}
+signals:
+  - {name: up, layer: infrastructure, expr: 'up{job="self"}'}
+  - {name: rows, layer: application, expr: 'sum(rate(vm_rows_inserted_total[10s]))'}
+  - {name: nothing, layer: application, expr: 'sum(never_seen)'}
+`, far)), dir+"/data")
+	eventually(t, "signals are evaluated there", 60*time.Second, func() error {
+		return errors.Join(r.inState("up", 1, web.StateLearning), r.inState("rows", 1, web.StateLearning))
+	})
+	if s := r.signals()["nothing"]; len(s.Series) != 0 || s.Error != "" {
+		t.Errorf("of what nobody has: %+v", s)
+	}
+	p.kill()
+	eventually(t, "its silence is noticed", 30*time.Second, func() error {
+		if r.signals()["up"].Error == "" {
+			return errors.New("no error is shown")
+		}
+		return nil
+	})
+}

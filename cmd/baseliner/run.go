@@ -230,6 +230,8 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 		}
 		return nil
 	})
+	i.stores.ceiling.Limit()
+	actor("memory", i.stores.ceiling.Run)
 	actor("scraping", i.scrapes.Run)
 	actor("ticks", i.driver.Run)
 	actor("alerts", func(c context.Context) error { return i.stores.announcer.Run(c, time.Now) })

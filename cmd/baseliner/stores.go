@@ -38,6 +38,7 @@ type stores struct {
 	fanout    *alertmanager.Fanout
 	unlearned *pipeline.Unlearned
 	door      *ingest.Guard // the way in for samples
+	ceiling   *ingest.Ceiling
 }
 
 func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logger *slog.Logger) (s *stores, err error) {
@@ -65,8 +66,9 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 		return s, err
 	}
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
+	s.ceiling = ingest.NewCeiling(memoryCeiling(cfg.Limits.MemoryBytes), reg, logger)
 	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{
-		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Registerer: reg, Logger: logger,
+		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Ceiling: s.ceiling, Registerer: reg, Logger: logger,
 	})
 	s.deliverer = outbox.NewDeliverer(outbox.Options{
 		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },

@@ -62,6 +62,7 @@ type Limits struct {
 	SamplesPerScrape int           // of a scrape or a request; 0 is no limit
 	BodyBytes        int64         // of a scrape or a request, decoded
 	InFlightBytes    int64         // of all requests that are being taken in
+	MemoryBytes      int64         // that the program may use; 0 is what the container allows
 }
 
 // Engine says where samples and history live.

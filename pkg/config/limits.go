@@ -8,6 +8,9 @@ import (
 // leastBody is a limit below which nothing useful fits.
 const leastBody = 64 << 10
 
+// leastMemory is a ceiling under which nothing runs.
+const leastMemory = 64 << 20
+
 func (l *loader) limits(s *limitsSchema) {
 	l.between("limits.future", s.Future, time.Second, time.Hour)
 	for _, c := range []struct {
@@ -24,8 +27,12 @@ func (l *loader) limits(s *limitsSchema) {
 	if s.InFlightBytes < 2*s.BodyBytes {
 		l.fail("limits.in_flight_bytes", "a request is held compressed and decoded", "%d bytes is less than twice limits.body_bytes, %d", s.InFlightBytes, 2*s.BodyBytes)
 	}
+	if l.has("limits.memory_bytes") && s.MemoryBytes < leastMemory {
+		l.fail("limits.memory_bytes", "leave it out for nine tenths of what the container allows", "%d bytes is less than 64MiB", s.MemoryBytes)
+	}
 	l.cfg.Limits = Limits{
-		Future: s.Future, Series: max(s.Series, 0), Labels: max(s.Labels, 0), LabelValueBytes: int(s.LabelValueBytes),
+		MemoryBytes: int64(s.MemoryBytes),
+		Future:      s.Future, Series: max(s.Series, 0), Labels: max(s.Labels, 0), LabelValueBytes: int(s.LabelValueBytes),
 		SamplesPerScrape: max(s.SamplesPerScrape, 0), BodyBytes: int64(s.BodyBytes), InFlightBytes: int64(s.InFlightBytes),
 	}
 }

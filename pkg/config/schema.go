@@ -63,6 +63,7 @@ type limitsSchema struct {
 	SamplesPerScrape int           `yaml:"samples_per_scrape"`
 	BodyBytes        size          `yaml:"body_bytes"`
 	InFlightBytes    size          `yaml:"in_flight_bytes"`
+	MemoryBytes      size          `yaml:"memory_bytes"`
 	Future           time.Duration `yaml:"future"`
 }
 

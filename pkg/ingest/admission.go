@@ -14,13 +14,17 @@ func (a *appender) admit(ls labels.Labels) *RefusedError {
 	if err := l.fit(ls); err != nil {
 		return err
 	}
-	if l.Series == 0 || a.guard.series() < uint64(l.Series) {
+	few, full := l.Series == 0 || a.guard.series() < uint64(l.Series), a.guard.memory.Full()
+	if few && !full {
 		return nil
 	}
 	if known, ok := a.AppenderV2.(storage.GetRef); ok {
 		if ref, _ := known.GetRef(ls, ls.Hash()); ref != 0 {
 			return nil
 		}
+	}
+	if few {
+		return &RefusedError{MemoryLimit, fmt.Sprintf("%s is new, and memory is nearly used up (limits.memory_bytes)", abridged(ls))}
 	}
 	return &RefusedError{SeriesLimit, fmt.Sprintf("%s is new, and there are %d series already (limits.series)", abridged(ls), l.Series)}
 }

@@ -3,6 +3,7 @@ package ingest_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -67,5 +68,43 @@ func TestLimits(t *testing.T) {
 	}
 	if strings.Count(log.String(), "reason=label_too_long") != 1 || strings.Count(log.String(), "reason=label_limit") != 1 {
 		t.Errorf("the log says %s", log.String())
+	}
+}
+
+// Near the ceiling of memory newcomers are refused first, then requests wait; what is known goes on.
+func TestNearTheCeiling(t *testing.T) {
+	used := int64(50)
+	c := ingest.NewCeiling(100, nil, nil)
+	ingest.SetUsed(c, func() int64 { return used })
+	db, _, _ := open(t, time.Now)
+	g := ingest.NewGuard(db, ingest.GuardOptions{Ceiling: c})
+	m := ingest.NewMemory(1000, nil, nil)
+	m.Under(c)
+	write := func(name string, at time.Time) error {
+		app := g.AppenderV2(t.Context())
+		return errors.Join(appendAt(app, name, at, 1), app.Commit())
+	}
+	now := time.Now()
+	if err := write("known", now); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[int64][2]bool{79: {true, true}, 80: {false, true}, 89: {false, true}, 90: {false, false}, 200: {false, false}} {
+		used = n
+		ingest.Look(c)
+		err := write(fmt.Sprint("new", n), now)
+		if got := err == nil; got != want[0] || err != nil && ingest.ReasonOf(err) != ingest.MemoryLimit {
+			t.Errorf("at %d %%: a new series: %v", n, err)
+		}
+		lease := m.Lease()
+		if err := lease.Take(1); (err == nil) != want[1] {
+			t.Errorf("at %d %%: a request: %v", n, err)
+		}
+		lease.Release()
+		if err := write("known", now.Add(time.Duration(n)*time.Millisecond)); err != nil && n >= 79 {
+			var out *ingest.RefusedError
+			if errors.As(err, &out) {
+				t.Errorf("at %d %%: what is known: %v", n, err)
+			}
+		}
 	}
 }

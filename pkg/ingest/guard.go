@@ -29,6 +29,7 @@ type GuardOptions struct {
 	Floor      time.Time             // DefaultFloor
 	Limits     Limits                // none
 	Series     func() uint64         // how many series the store has in memory; required by Limits.Series
+	Ceiling    *Ceiling              // of memory; nil is none
 	Now        func() time.Time      // time.Now
 	Registerer prometheus.Registerer // nil: the counters are registered nowhere
 	Logger     *slog.Logger          // nil discards
@@ -54,6 +55,7 @@ type Guard struct {
 	floor    int64
 	limits   Limits
 	series   func() uint64
+	memory   *Ceiling
 	teller   teller
 	accepted prometheus.Counter
 	rejected map[Reason]prometheus.Counter
@@ -83,6 +85,7 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 		floor:  o.Floor.UnixMilli(),
 		limits: o.Limits,
 		series: o.Series,
+		memory: o.Ceiling,
 		teller: teller{logger: o.Logger, last: map[Reason]time.Time{}},
 		accepted: factory.NewCounter(prometheus.CounterOpts{
 			Name: "baseliner_ingest_samples_total",

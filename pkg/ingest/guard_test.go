@@ -49,7 +49,7 @@ func wantCounters(t *testing.T, reg *prometheus.Registry, accepted int, rejected
 	var b strings.Builder
 	b.WriteString("# HELP baseliner_ingest_rejected_samples_total Samples refused by the live store or the guard in front of it, by reason.\n# TYPE baseliner_ingest_rejected_samples_total counter\n")
 	for _, r := range []ingest.Reason{
-		ingest.BadLabels, ingest.Duplicate, ingest.Invalid, ingest.LabelLimit, ingest.LabelTooLong, ingest.NotNewer, ingest.OutOfBounds, ingest.OutOfOrder, ingest.SeriesLimit,
+		ingest.BadLabels, ingest.Duplicate, ingest.Invalid, ingest.LabelLimit, ingest.LabelTooLong, ingest.MemoryLimit, ingest.NotNewer, ingest.OutOfBounds, ingest.OutOfOrder, ingest.SeriesLimit,
 		ingest.TooFarInFuture, ingest.TooFarInPast, ingest.TooOld,
 	} {
 		fmt.Fprintf(&b, "baseliner_ingest_rejected_samples_total{reason=%q} %d\n", r, rejected[r])

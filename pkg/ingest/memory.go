@@ -14,7 +14,7 @@ import (
 // The two ways in which a body is too much.
 var (
 	ErrTooLarge = errors.New("body is larger than limits.body_bytes allows")
-	ErrBusy     = errors.New("too many bytes of other requests are being taken in (limits.in_flight_bytes)")
+	ErrBusy     = errors.New("too many bytes of other requests are being taken in (limits.in_flight_bytes, limits.memory_bytes)")
 )
 
 // Memory bounds the bytes of all requests that are being taken in at once. Receivers answer that they are busy rather
@@ -22,6 +22,7 @@ var (
 type Memory struct {
 	limit int64
 	used  atomic.Int64
+	all   *Ceiling // of the whole program; nil is none
 	busy  prometheus.Counter
 	once  sync.Once
 	log   *slog.Logger
@@ -36,7 +37,7 @@ func NewMemory(limit int64, reg prometheus.Registerer, logger *slog.Logger) *Mem
 	factory := promauto.With(reg)
 	m.busy = factory.NewCounter(prometheus.CounterOpts{
 		Name: "baseliner_ingest_busy_total",
-		Help: "Requests that were told to come again later, because limits.in_flight_bytes were being taken in.",
+		Help: "Requests that were told to come again later, because limits.in_flight_bytes were being taken in, or limits.memory_bytes nearly used.",
 	})
 	factory.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "baseliner_ingest_in_flight_bytes",
@@ -44,6 +45,9 @@ func NewMemory(limit int64, reg prometheus.Registerer, logger *slog.Logger) *Mem
 	}, func() float64 { return float64(m.used.Load()) })
 	return m
 }
+
+// Under makes requests wait while the whole program is near its ceiling.
+func (m *Memory) Under(c *Ceiling) { m.all = c }
 
 // Limit is how many bytes there are.
 func (m *Memory) Limit() int64 { return m.limit }
@@ -62,7 +66,7 @@ func (m *Memory) Lease() *Lease { return &Lease{memory: m} }
 
 // Take takes n bytes more, or none of them and returns ErrBusy.
 func (l *Lease) Take(n int64) error {
-	if l.memory.used.Add(n) > l.memory.limit {
+	if taken := l.memory.used.Add(n); taken > l.memory.limit || l.memory.all.Busy() {
 		l.memory.used.Add(-n)
 		l.memory.busy.Inc()
 		l.memory.once.Do(func() {

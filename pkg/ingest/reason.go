@@ -9,11 +9,12 @@ import (
 // Reason says why a sample was refused. It is the value of a metric label.
 type Reason string
 
-// The reasons. The first seven are the guard's, the others the store's.
+// The reasons. The first eight are the guard's, the others the store's.
 const (
 	TooFarInFuture Reason = "too_far_in_future" // later than now and the allowance: a wrong clock at the source
 	TooFarInPast   Reason = "too_far_in_past"   // before the floor: a clock that was never set
 	SeriesLimit    Reason = "series_limit"      // a series nobody knows yet, while there are as many as may be
+	MemoryLimit    Reason = "memory_limit"      // a series nobody knows yet, while memory is nearly used up
 	LabelLimit     Reason = "label_limit"       // more labels than a series may have
 	LabelTooLong   Reason = "label_too_long"    // a label's name or value is longer than it may be
 	BadLabels      Reason = "bad_labels"        // no metric name, a name twice, text that is not UTF-8
@@ -27,7 +28,7 @@ const (
 
 // reasons lists them all, so that every counter exists from the start.
 var reasons = [...]Reason{
-	TooFarInFuture, TooFarInPast, SeriesLimit, LabelLimit, LabelTooLong, BadLabels, NotNewer, OutOfBounds, TooOld, OutOfOrder, Duplicate, Invalid,
+	TooFarInFuture, TooFarInPast, SeriesLimit, MemoryLimit, LabelLimit, LabelTooLong, BadLabels, NotNewer, OutOfBounds, TooOld, OutOfOrder, Duplicate, Invalid,
 }
 
 // RefusedError is the error of a sample that the guard does not let in. To scraping and everybody else who knows the errors

@@ -14,6 +14,7 @@ var changes = map[Reason]string{
 	TooFarInFuture: "set the clock of the source, or raise limits.future",
 	TooFarInPast:   "set the clock of the source",
 	SeriesLimit:    "raise limits.series, or drop series by metric_relabel_configs or where they are sent from; series that are known go on",
+	MemoryLimit:    "raise limits.memory_bytes and the memory of the container, or send fewer series; series that are known go on",
 	LabelLimit:     "raise limits.labels, or drop labels by metric_relabel_configs or where they are sent from",
 	LabelTooLong:   "raise limits.label_value_bytes, or drop the label by metric_relabel_configs or where it is sent from",
 	BadLabels:      "correct the sender",

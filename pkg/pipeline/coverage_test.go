@@ -10,12 +10,14 @@ import (
 	"time"
 
 	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/ingest"
+	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/storage/tsdb"
 )
@@ -250,5 +252,86 @@ func TestRollouts(t *testing.T) {
 	t.Logf("scrapes saw %.1f, the signal's rates add up to %+.4f %% of it", counted, 100*(sum/counted-1))
 	if !(math.Abs(sum/counted-1) <= 0.001) {
 		t.Errorf("the signal's rates add up to %v, scrapes saw %v", sum, counted)
+	}
+}
+
+// Counters that begin anew, at nothing or at little, twice within a range too, are no news: rates stay what they are.
+func TestCountersThatBeginAnew(t *testing.T) {
+	if testing.Short() {
+		t.Skip("steps days")
+	}
+	t.Parallel()
+	f := newService(t, time.Minute, trafficSignals()[0])
+	f.scrapes(serviceKnown, nil)
+	start := f.at
+	f.scrapes(start+2*hourMillis, func(at int64) {
+		switch (at - start) / 60_000 {
+		case 10:
+			f.pods[0].count, f.pods[0].scraped = 0, 0
+		case 20:
+			f.pods[1].count, f.pods[1].scraped = 40, 0
+		case 40, 42: // of one, within a range
+			f.pods[2].count, f.pods[2].scraped = 7, 0
+		case 60:
+			for _, p := range f.pods { // of all
+				p.count, p.scraped = 0, 0
+			}
+		}
+	})
+	if told := f.news(); len(told) > 0 {
+		t.Errorf("told %q", told)
+	}
+	err := f.live.Each(t.Context(), metricValue, start, start+2*hourMillis, func(_ labels.Labels, samples []tsdb.Sample) error {
+		for _, s := range samples {
+			if s.V < 0 {
+				t.Errorf("a rate of %v", s.V)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A metric that turns into a histogram and back is missing meanwhile, with a reason, and nothing else is touched.
+func TestAMetricThatChangesItsKind(t *testing.T) {
+	p := newPlant(t, loadSignal(), totalSignal())
+	p.run(plantStart + 4*plantStep)
+	p.silent[0], p.silent[1] = true, true
+	hist := func(at int64) {
+		app := p.live.AppenderV2(context.Background())
+		for machine := range 2 {
+			ls := labels.FromStrings(model.MetricNameLabel, "load", "machine", fmt.Sprint(machine))
+			h := &histogram.Histogram{Schema: 1, Count: 3, Sum: 4, PositiveSpans: []histogram.Span{{Length: 1}}, PositiveBuckets: []int64{3}}
+			if _, err := app.Append(0, ls, 0, at, 0, h, nil, storage.AppendV2Options{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := app.Commit(); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.in.Tick(t.Context(), at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for n := int64(5); n < 8; n++ {
+		hist(plantStart + n*plantStep)
+	}
+	for _, s := range p.in.Status() {
+		for _, sr := range s.Series {
+			if sr.Verdict.Missing == series.Observed {
+				t.Errorf("%s%v is observed", s.Def.Name, sr.Labels)
+			}
+		}
+	}
+	p.silent = map[int]bool{}
+	p.run(plantStart + 12*plantStep)
+	for _, s := range p.in.Status() {
+		for _, sr := range s.Series {
+			if sr.Verdict.Missing != series.Observed || s.Error != "" {
+				t.Errorf("%s%v is %s, %q", s.Def.Name, sr.Labels, sr.Verdict.Missing, s.Error)
+			}
+		}
 	}
 }

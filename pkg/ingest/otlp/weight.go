@@ -20,6 +20,22 @@ type shape struct {
 	messages fields
 	packed   protowire.Number // of numbers that are a byte at least on the wire and eight in memory
 	packed2  protowire.Number
+	plain    func([]byte) bool // most of them hold nothing that nests, and then take least; nil: nobody asks
+	least    int64
+}
+
+// isText tells whether a value is one short text and nothing else.
+func isText(b []byte) bool {
+	return len(b) >= 2 && b[0] == 1<<3|2 && int(b[1]) == len(b)-2 && b[1] < 0x80
+}
+
+// isPair tells whether an attribute is a short name and a short text.
+func isPair(b []byte) bool {
+	if len(b) < 2 || b[0] != 1<<3|2 || b[1] >= 0x80 || len(b) < 4+int(b[1]) {
+		return false
+	}
+	b = b[2+int(b[1]):]
+	return b[0] == 2<<3|2 && b[1] < 0x80 && int(b[1]) == len(b)-2 && isText(b[2:])
 }
 
 // fields are the messages of a message, by number.
@@ -28,7 +44,7 @@ type fields [13]*shape
 // request is the shape of ExportMetricsServiceRequest, with the field numbers of opentelemetry-proto.
 var request = func() *shape {
 	is := func(bytes int64, messages fields) *shape { return &shape{bytes: bytes, messages: messages} }
-	value, pair := &shape{bytes: 48}, &shape{bytes: 96}
+	value, pair := &shape{bytes: 48, plain: isText, least: 48}, &shape{bytes: 96, plain: isPair, least: 96 + 48}
 	value.messages = fields{5: is(48, fields{1: value}), 6: is(48, fields{1: pair})}
 	pair.messages = fields{2: value}
 	exemplar := is(160, fields{7: pair})
@@ -55,6 +71,9 @@ func weigh(b []byte) (int64, error) {
 func (s *shape) weigh(b []byte, depth int) (int64, error) {
 	if depth > maxDepth {
 		return 0, errTooDeep
+	}
+	if s.plain != nil && s.plain(b) {
+		return s.least, nil
 	}
 	sum := s.bytes
 	for len(b) > 0 {

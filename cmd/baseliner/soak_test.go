@@ -1,0 +1,7 @@
+//go:build soak
+
+package main
+
+import "time"
+
+func init() { churnFor = 10 * time.Minute }
