@@ -38,7 +38,6 @@ var errSaid = errors.New("failed")
 
 // notYet lists the commands of later versions: known, so that the answer is not "unknown command".
 var notYet = map[string]string{
-	"demo":   "run over a simulated shop",
 	"diff":   "alerts gained and lost by a change of the configuration",
 	"report": "correlation, impact, envelope, capacity, change and weekly reports",
 	"init":   "a starting configuration from a /metrics page or a Prometheus",
@@ -79,6 +78,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			}
 			return check(*files, stdout, stderr)
 		}
+	})
+	add("demo", "Watch a simulated shop: weeks of history, an incident, its alerts on the terminal.", func(c *kingpin.CmdClause) func() error {
+		f := demoFlags(c)
+		return func() error { return runDemo(ctx, f, stdout, quiet(logger())) }
 	})
 	add("backfill", "Fill history and warm the baselines from the past.", func(c *kingpin.CmdClause) func() error {
 		f := backfillFlags(c)

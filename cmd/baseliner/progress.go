@@ -11,6 +11,7 @@ import (
 // progress draws a bar on a terminal, and says nothing elsewhere.
 type progress struct {
 	w           io.Writer
+	title       string // in front of the bar
 	first, last int64
 	began, next time.Time
 	drawn       bool
@@ -35,14 +36,18 @@ func (p *progress) at(t int64, points int) {
 		return
 	}
 	p.next, p.drawn = now.Add(200*time.Millisecond), true
+	title := ""
+	if p.title != "" {
+		title = fmt.Sprintf("%-16s ", p.title)
+	}
 	part := float64(t-p.first) / float64(max(p.last-p.first, 1))
 	elapsed := now.Sub(p.began)
 	left := time.Duration(float64(elapsed) * (1 - part) / max(part, 1e-6)).Round(time.Second)
-	fmt.Fprintf(p.w, "\r[%-40s] %3.0f %%  %.0f points/s, %s left   ", strings.Repeat("=", int(part*40)), part*100, float64(points)/elapsed.Seconds(), left)
+	fmt.Fprintf(p.w, "\r%s[%-40s] %3.0f %%  %.0f points/s, %s left   ", title, strings.Repeat("=", int(part*40)), part*100, float64(points)/elapsed.Seconds(), left)
 }
 
 func (p *progress) done() {
 	if p.drawn {
-		fmt.Fprintf(p.w, "\r%-80s\r", "")
+		fmt.Fprintf(p.w, "\r%-96s\r", "")
 	}
 }

@@ -37,7 +37,7 @@ type meters struct {
 	backends, active, size           *float64
 }
 
-var latencyBounds = []float64{.01, .025, .05, .1, .2, .35, .5, .75, 1, 1.5, 2.5, 5}
+var latencyBounds = []float64{.025, .05, .1, .2, .35, .6, 1, 2, 4, 8}
 
 func (s *Shop) buildPages() {
 	m := &s.m
@@ -48,8 +48,11 @@ func (s *Shop) buildPages() {
 	m.inFlight = s.Service.family("gauge", "http_requests_in_flight", "Requests being answered.").with()
 	latency := s.Service.family("histogram", "http_request_duration_seconds", "Time a request took.")
 	for _, r := range s.routes {
-		r.latency = latency.histogram(latencyBounds, "route", r.name, "code", "200")
-		r.errors = latency.histogram(latencyBounds, "route", r.name, "code", "500")
+		r.latency = latency.histogram(latencyBounds, "route", r.name)
+	}
+	requests := s.Service.family("counter", "http_requests_total", "Requests by status.")
+	for _, r := range s.routes {
+		r.ok, r.bad = requests.with("route", r.name, "code", "200"), requests.with("route", r.name, "code", "500")
 	}
 
 	pg := func(kind, name, help string, pairs ...string) *float64 {

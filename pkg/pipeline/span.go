@@ -47,7 +47,7 @@ func (e *Evaluator) EachTick(ctx context.Context, core *Core, from, to, interval
 	return nil
 }
 
-// observe evaluates every signal over a span: a server several at once, the embedded engine one after the other.
+// observe evaluates every signal over a span, several at once.
 func (e *Evaluator) observe(ctx context.Context, core *Core, from, to, interval, ticks int64) ([][][]Observation, error) {
 	out := make([][][]Observation, len(core.signals))
 	errs := make([]error, len(core.signals))
@@ -75,13 +75,9 @@ func (e *Evaluator) observe(ctx context.Context, core *Core, from, to, interval,
 			}
 		}
 	}
-	workers := 1
-	if e.Remote != nil {
-		workers = e.Remote.Parallel()
-	}
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(workers, len(core.signals)) {
+	for range min(e.parallel(), len(core.signals)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(core.signals) && ctx.Err() == nil; i = int(next.Add(1)) - 1 {
 				if one(i); errs[i] != nil {

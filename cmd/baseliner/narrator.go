@@ -1,0 +1,214 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/prometheus/alertmanager/notify/webhook"
+	"github.com/prometheus/alertmanager/template"
+)
+
+// narrator is the receiver of the demo's alerts: it prints what it is told, as a person would want to read it, and what
+// happens meanwhile.
+type narrator struct {
+	zone *time.Location
+
+	mu    sync.Mutex
+	w     io.Writer
+	open  map[string]bool // fingerprints of alerts that fire
+	ever  int
+	heard chan struct{} // has room for one: something was delivered
+}
+
+func newNarrator(w io.Writer, zone *time.Location) *narrator {
+	return &narrator{w: w, zone: zone, open: map[string]bool{}, heard: make(chan struct{}, 1)}
+}
+
+func (n *narrator) say(format string, args ...any) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.w, format+"\n", args...)
+}
+
+func (n *narrator) clock() string { return time.Now().In(n.zone).Format("15:04:05") }
+
+func (n *narrator) begins(o *demoOptions, s *demoShop) {
+	n.say(`A small web shop, simulated (seed %d): a machine with two containers, a database, an HTTP service, visits and orders.
+Its %d weeks of history are made now, a sample every %s, and stepped through the code that runs live. From then on nothing
+is sped up: three pages of metrics are scraped every 5 s and judged every %s.
+`, o.seed, o.weeks, "30 s", demoTick)
+	_ = s
+}
+
+func (n *narrator) knows(took time.Duration) {
+	n.say("It took %.0f s to learn what is normal for every hour of the shop's week.", took.Seconds())
+}
+
+// ServeHTTP takes a notification.
+func (n *narrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var m webhook.Message
+	if err := json.NewDecoder(r.Body).Decode(&m); err != nil || m.Data == nil {
+		http.Error(w, "no notification", http.StatusBadRequest)
+		return
+	}
+	n.hear(m.Alerts)
+	select {
+	case n.heard <- struct{}{}:
+	default:
+	}
+}
+
+// hear prints what is new in a notification: a group is told as a whole whenever it changes.
+func (n *narrator) hear(alerts template.Alerts) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var began, over template.Alerts
+	for _, a := range alerts {
+		firing := a.Status == "firing"
+		switch {
+		case firing && !n.open[a.Fingerprint]:
+			n.open[a.Fingerprint] = true
+			n.ever++
+			began = append(began, a)
+		case !firing && n.open[a.Fingerprint]:
+			delete(n.open, a.Fingerprint)
+			over = append(over, a)
+		}
+	}
+	n.print("FIRING", began)
+	n.print("RESOLVED", over)
+}
+
+// print writes alerts with what may be the cause first: the machine, then the program, then the business.
+func (n *narrator) print(what string, alerts template.Alerts) {
+	if len(alerts) == 0 {
+		return
+	}
+	depth := []string{"infrastructure", "application", "business"}
+	slices.SortFunc(alerts, func(a, b template.Alert) int {
+		return cmp.Or(cmp.Compare(slices.Index(depth, a.Labels["layer"]), slices.Index(depth, b.Labels["layer"])), a.StartsAt.Compare(b.StartsAt),
+			cmp.Compare(a.Labels["alertname"], b.Labels["alertname"]))
+	})
+	fmt.Fprintf(n.w, "\n── %s ── %s: %s ──\n", n.clock(), what, plural(len(alerts), "alert"))
+	for _, a := range alerts {
+		fmt.Fprintf(n.w, "  %-14s %s\n", a.Labels["layer"], a.Annotations["summary"])
+		if what == "RESOLVED" {
+			continue
+		}
+		if text := a.Annotations["runbook"]; text != "" && a.Labels["severity"] != "info" {
+			fmt.Fprintf(n.w, "  %-14s what to do: %s\n", "", text)
+		}
+		if a.Labels["severity"] != "info" {
+			fmt.Fprintf(n.w, "  %-14s look: %s\n", "", a.GeneratorURL)
+		}
+	}
+	fmt.Fprintln(n.w)
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// tell is the story: some peace, an incident, its end, and what to look at next.
+func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, page string) error {
+	if err := ready(ctx, page); err != nil {
+		return err
+	}
+	// A tick judges what came before it: the incident begins soon after one.
+	from := time.Now().Add(demoQuiet - 5*time.Second).Truncate(demoTick).Add(demoTick + 5*time.Second)
+	to := from.Add(o.incident)
+	shop.breaks(from, to)
+	n.say("%s  All is well. Pages: %s/", n.clock(), page)
+	if !pause(ctx, time.Until(from)) {
+		return nil
+	}
+	n.say("%s  Now the database becomes slow: the index of one query of the checkout is gone. Nobody has set a threshold.", n.clock())
+	if !pause(ctx, time.Until(to)) {
+		return nil
+	}
+	n.say("%s  The index is back.", n.clock())
+	over := time.After(time.Until(to.Add(demoSettle)))
+	for !n.quiet() {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-over:
+			return fmt.Errorf("the story has no end: %s", n.state())
+		case <-n.heard:
+		}
+	}
+	n.say(`%s  It is over: %s, each told once when it began and once when it ended. The incident taught nothing:
+          what lies outside its band teaches a tenth, and an hour is known by the rest of it.
+
+What to look at next
+  %s/                                     every signal, with its band
+  %s/signal?name=conversion      the drop, and what was normal
+  baseliner explain --url=%s --signal=conversion --at=-2m      why it fired, gate by gate
+  baseliner check --url=%s                 which packs are on, and why
+  %s/metrics/results                      value, expectation and band of every signal, for Prometheus
+  README.md                                              the same for your own /metrics and your own Prometheus
+`, n.clock(), plural(n.ever, "alert"), page, page, page, page, page)
+	if !o.exit {
+		n.say("The shop goes on. Ctrl-C ends it.")
+	}
+	return nil
+}
+
+// quiet reports whether something was told and all of it has ended.
+func (n *narrator) quiet() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.ever > 0 && len(n.open) == 0
+}
+
+func (n *narrator) state() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ever == 0 {
+		return "nothing was told"
+	}
+	return plural(len(n.open), "alert") + " of " + strings.TrimSpace(fmt.Sprint(n.ever)) + " still open"
+}
+
+// pause waits, unless the context ends first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// ready waits until the pages are served.
+func ready(ctx context.Context, page string) error {
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, page+"/-/ready", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err == nil {
+			_ = resp.Body.Close() // nothing in it matters
+			if resp.StatusCode == http.StatusOK {
+				return nil
+			}
+		}
+		if !pause(ctx, 200*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
