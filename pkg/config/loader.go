@@ -34,6 +34,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.calendar(&s.Calendar)
 	l.budget(&s.Detection)
 	l.signals(s.Signals)
+	l.correlation(&s.Correlation)
 	l.alerting(&s.Alerting)
 	l.quiet(&s.Alerting, s.Calendar.Maintenance)
 	l.notYet(s)
