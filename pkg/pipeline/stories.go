@@ -256,6 +256,10 @@ func (c *Core) occurrence(a *incident.Anomaly) (o Occurrence, ok bool) {
 	o.Event = detect.Event{Kind: detect.Begin, Dir: a.Direction, StartsAt: a.StartsAt, Peak: a.Peak}
 	if sr != nil {
 		o.Verdict, o.Quiet = sr.verdict, !a.Absent && sr.quiet
+		if sr.stepped == 0 { // recovered, and not due since
+			o.Verdict = unseen(series.Point{T: sr.lastSeen, Missing: series.Downtime})
+			o.Verdict.Expectation = sr.model.Expect(sr.lastSeen)
+		}
 	}
 	return o, true
 }
