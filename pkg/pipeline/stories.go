@@ -120,10 +120,13 @@ func anomalyID(s *Signal, sr *Series, absent bool) string {
 	return hex.EncodeToString(sr.ID[:]) + "/" + kind
 }
 
-// firing lists what fires, signal by signal.
-func (c *Core) firing() (open []incident.Anomaly) {
+// firing lists what fires at t, signal by signal. What is silenced, or under maintenance, is nobody's story.
+func (c *Core) firing(t int64) (open []incident.Anomaly) {
 	for _, s := range c.signals {
 		add := func(sr *Series, absent bool, a incident.Anomaly) {
+			if c.silenced != nil && c.silenced(s.labelsOf(sr), t) != "" {
+				return
+			}
 			a.ID, a.Signal, a.Layer, a.Service, a.Absent = anomalyID(s, sr, absent), s.Def.Name, s.Def.Layer, c.service(s, sr), absent
 			a.Severity, a.Team = s.Def.Severity, s.Def.Team
 			if sr != nil {
@@ -152,7 +155,7 @@ func (c *Core) tell(t int64, out *Output) {
 	if st == nil {
 		return
 	}
-	open := c.firing()
+	open := c.firing(t)
 	if len(open) == 0 && len(st.tracker.Open) == 0 {
 		return
 	}

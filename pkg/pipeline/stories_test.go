@@ -178,6 +178,22 @@ func TestAStoryNamesTheLabelThatCarriesIt(t *testing.T) {
 	}
 }
 
+// TestWhatIsSilencedIsNobodysStory: two anomalies of which one is silenced are no incident, and its end is that of one.
+func TestWhatIsSilencedIsNobodysStory(t *testing.T) {
+	v := newVillage(t)
+	v.SetSilenced(func(ls series.Labels, _ int64) string {
+		if ls.Get("signal") == "latency" || ls.Get("signal") == "cpu" {
+			return "silence"
+		}
+		return ""
+	})
+	for _, out := range v.story(30, slowDatabase) {
+		if len(out.Stories) > 0 {
+			t.Fatalf("told %+v", out.Stories[0].Incident)
+		}
+	}
+}
+
 // TestStoriesSurviveARestart: a core that is stored and read before every row of an incident tells the same story, bit by bit.
 func TestStoriesSurviveARestart(t *testing.T) {
 	whole, parts := newVillage(t), newVillage(t)
