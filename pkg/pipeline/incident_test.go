@@ -5,14 +5,17 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"gonum.org/v1/gonum/stat/distuv"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -193,11 +196,47 @@ func TestACascadeIsOneIncident(t *testing.T) {
 		if parts != len(got.Members) {
 			t.Errorf("seed %d: %d of %d members carry the id", seed, parts, len(got.Members))
 		}
+		// Who was told of the database before there was an incident is told its end; then there is one word for all.
+		if told, want := c.notifications(), []string{"+db_latency", "+Incident", "-db_latency", "-Incident"}; !slices.Equal(told, want) {
+			t.Errorf("seed %d: told %q, want %q", seed, told, want)
+		}
 	}
 	t.Logf("the interval of the cost holds the truth in %d of %d", covered, cascades)
 	if 4*covered < 3*cascades { // nine of ten on average
 		t.Errorf("the interval of the cost holds the truth in %d of %d", covered, cascades)
 	}
+}
+
+// notifications are what a receiver hears that groups by alertname, waits half a minute for a group and five minutes for more.
+func (c *cascade) notifications() (told []string) {
+	m := alert.NewMachine(&dispatch.Route{RouteOpts: dispatch.RouteOpts{
+		Receiver: "oncall", GroupBy: map[model.LabelName]struct{}{"alertname": {}}, GroupWait: 30 * time.Second, GroupInterval: 5 * time.Minute, RepeatInterval: 12 * time.Hour,
+	}})
+	was := map[string]bool{}
+	advance := func(now int64, ts []alert.Transition) {
+		ns, _ := m.Advance(now, ts)
+		for _, n := range ns {
+			for _, e := range n.Alerts {
+				state := "-"
+				if e.Firing {
+					state = "+"
+				}
+				if once := state + e.Key(); !was[once] {
+					was[once] = true
+					told = append(told, state+e.Labels["alertname"])
+				}
+			}
+		}
+	}
+	k, last := 0, c.told.all[len(c.told.all)-1].now+hourMillis
+	for now := c.told.all[0].now; now <= last; now += 30_000 {
+		var ts []alert.Transition
+		for ; k < len(c.told.all) && c.told.all[k].now <= now; k++ {
+			ts = append(ts, convert(c.told.all[k].ts)...)
+		}
+		advance(now, ts)
+	}
+	return told
 }
 
 func summaries(all []IncidentRecord) (out []string) {
