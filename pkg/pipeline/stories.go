@@ -41,11 +41,13 @@ const (
 	recount = 5 * time.Minute
 	// toldCauses are kept of a ranking.
 	toldCauses = 10
-	// recent is how long before an incident a deploy may have caused it.
+	// toldFirst movers are kept where several began at the same time.
+	toldFirst = 5
+	// recentDeploys is how long before an incident a deploy may have caused it.
 	recentDeploys = 30 * time.Minute
 	// sigma is a standard deviation of a course, whose unit is the edge of what is usual, some four of them away.
 	sigma = 0.25
-	// moved is the part of the way to that edge below which a series cannot be a labelled cause.
+	// movedAtLeast is the part of the way to that edge below which a series cannot be a labelled cause.
 	movedAtLeast = 0.5
 )
 
