@@ -131,7 +131,7 @@ func seriesOf(t *testing.T, file, job string, packs []signal.Pack, ever map[stri
 				exprs = []string{s.Ratio.Numerator, s.Ratio.Denominator}
 			}
 			for _, expr := range exprs {
-				results := instant(t, engine, db, expr, end)
+				results := evaluateAt(t, engine, db, expr, end)
 				if len(results) == 0 && expr == exprs[len(exprs)-1] {
 					t.Logf("%s is on and has no value: %s", s.Name, expr)
 				}
@@ -157,7 +157,7 @@ func seriesOf(t *testing.T, file, job string, packs []signal.Pack, ever map[stri
 	return strings.Join(slices.Compact(lines), "\n") + "\n"
 }
 
-func instant(t *testing.T, engine *promql.Engine, db *tsdb.DB, expr string, at time.Time) []promql.Result {
+func evaluateAt(t *testing.T, engine *promql.Engine, db *tsdb.DB, expr string, at time.Time) []promql.Result {
 	t.Helper()
 	q, err := engine.Parse(expr, 0)
 	if err != nil {

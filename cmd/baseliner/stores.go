@@ -37,6 +37,7 @@ type stores struct {
 	notes     *pipeline.Annotations
 	fanout    *alertmanager.Fanout
 	unlearned *pipeline.Unlearned
+	topology  *pipeline.Topology
 	door      *ingest.Guard // the way in for samples
 	ceiling   *ingest.Ceiling
 }
@@ -81,7 +82,10 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	if s.notes, err = pipeline.NewAnnotations(s.ledger, logger, reg); err != nil {
 		return s, err
 	}
-	s.unlearned, err = pipeline.NewUnlearned(s.ledger, logger, reg)
+	if s.unlearned, err = pipeline.NewUnlearned(s.ledger, logger, reg); err != nil {
+		return s, err
+	}
+	s.topology, err = pipeline.NewTopology(s.ledger, callMetrics(cfg), cfg.Correlation.Calls, logger)
 	return s, err
 }
 
@@ -104,7 +108,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 	o := pipeline.Options{
 		Remote: remote,
 		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
-		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced,
+		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced, Ties: ties(cfg), Topology: s.topology,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}
 	if len(reg) > 0 {

@@ -38,6 +38,7 @@ type Config struct {
 	Calendar *calendar.Rules           // of every signal; nil when no day is special
 
 	Annotations Annotations
+	Correlation Correlation
 
 	files []string
 	hash  string

@@ -123,6 +123,12 @@ func TestFull(t *testing.T) {
 		Severity:  "warning",
 		Alert:     "conversion",
 		Calendar:  cfg.Calendar,
+
+		ValuePerUnit: &signal.Money{Amount: 42, Currency: "EUR"},
+	})
+	equal(t, "correlation", cfg.Correlation, Correlation{
+		ServiceLabels: []string{"service", "app"}, Calls: [][2]string{{"checkout", "payment"}, {"shop", "checkout"}, {"shop", "search"}},
+		CallMetrics: []string{"group by (client, server) (rate(traces_service_graph_request_total[10m]))"},
 	})
 	merged := latency
 	merged.Name, merged.Severity, merged.BorrowFrom = "cart_latency_p95", "info", "checkout_latency_p95"

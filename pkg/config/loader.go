@@ -35,6 +35,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.budget(&s.Detection)
 	l.signals(s.Signals)
 	l.packs(s.Packs)
+	l.correlation(&s.Correlation)
 	l.alerting(&s.Alerting)
 	l.quiet(&s.Alerting, s.Calendar.Maintenance)
 	l.notYet(s)

@@ -167,6 +167,10 @@ type detectionSchema struct {
 type correlationSchema struct {
 	MaxLag             time.Duration `yaml:"max_lag"`
 	FalseDiscoveryRate fraction      `yaml:"false_discovery_rate"`
+
+	ServiceLabels []string            `yaml:"service_labels"`
+	Calls         map[string][]string `yaml:"calls"`
+	CallMetrics   []string            `yaml:"call_metrics"`
 }
 
 type alertingSchema struct {

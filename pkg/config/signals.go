@@ -113,7 +113,27 @@ func (l *loader) signal(path string, s *signalSchema) signal.Definition {
 	l.signalWords(path, s, &d)
 	l.signalTimes(path, s, &d)
 	l.signalValue(path, s, &d)
+	l.signalWorth(path, s, &d)
 	return d
+}
+
+// signalWorth is what a unit is worth, where units add up.
+func (l *loader) signalWorth(path string, s *signalSchema, d *signal.Definition) {
+	v := s.ValuePerUnit
+	if v == nil {
+		return
+	}
+	path += ".value_per_unit"
+	if !currency.MatchString(v.Currency) {
+		l.fail(path+".currency", "use a code of ISO 4217 such as EUR", "%q is not a currency", v.Currency)
+	}
+	if v.Amount <= 0 {
+		l.fail(path+".amount", "what one unit is worth", "%v is not more than 0", v.Amount)
+	}
+	if _, _, ok := d.Amount(); !ok {
+		l.fail(path, "use a ratio, a window, kind: count, or a unit such as orders/s", "values of this signal do not add up to an amount")
+	}
+	d.ValuePerUnit = &signal.Money{Amount: v.Amount, Currency: v.Currency}
 }
 
 // signalWords are the parts that say what an alert looks like.

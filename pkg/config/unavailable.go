@@ -14,8 +14,6 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 // notYet validates and refuses what the contract promises and this version cannot do. Values that ask for nothing, such
 // as enabled: false, pass.
 func (l *loader) notYet(s *fileSchema) {
-	l.notYetSignals(s.Signals)
-
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 
 	if s.Correlation.FalseDiscoveryRate > 1 {
@@ -24,18 +22,6 @@ func (l *loader) notYet(s *fileSchema) {
 	l.refuse("correlation.max_lag", l.has("correlation.max_lag"))
 	l.refuse("correlation.false_discovery_rate", l.has("correlation.false_discovery_rate"))
 	l.notYetCluster(&s.Cluster)
-}
-
-func (l *loader) notYetSignals(list []signalSchema) {
-	for i := range list {
-		s, path := &list[i], index("signals", i)
-		if v := s.ValuePerUnit; v != nil {
-			if !currency.MatchString(v.Currency) {
-				l.fail(path+".value_per_unit.currency", "use a code of ISO 4217 such as EUR", "%q is not a currency", v.Currency)
-			}
-			l.refuse(path+".value_per_unit", true)
-		}
-	}
 }
 
 func (l *loader) notYetCluster(s *clusterSchema) {

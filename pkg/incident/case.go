@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/baseliner/baseliner/pkg/series"
 )
 
 // Case is what is to be explained: series on common times, the window in which something happened, and which of the
@@ -23,8 +25,9 @@ type Case struct {
 // Series is a column of a case.
 type Series struct {
 	Name    string
-	Service string    // what it belongs to; series of the same service are judged together
-	Signal  string    // what is measured, and which statistic of it: the same for the same signal of another service
+	Service string // what it belongs to; series of the same service are judged together
+	Signal  string // what is measured, and which statistic of it: the same for the same signal of another service
+	Layer   series.Layer
 	Outcome bool      // what suffered; several outcomes are several views of it
 	Values  []float64 // one for each time; NaN where there is none
 }

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"math"
 	"slices"
+
+	"github.com/baseliner/baseliner/pkg/series"
 )
 
 // A series that peaks later is on its way from a tenth of its peak on, and from two scales on; one row in between may fall
@@ -68,7 +70,7 @@ func (c *Case) onsets(r rows, ranking *Ranking) {
 		}
 		cause.Onset = c.Times[at]
 		if at <= end+tied && cause.Label == Strong {
-			movers, of = append(movers, Mover{Service: cause.Series.Service, Row: at}), append(of, *cause)
+			movers, of = append(movers, Mover{Service: cause.Series.Service, Row: at, Layer: cause.Series.Layer}), append(of, *cause)
 		}
 	}
 	for _, i := range FirstMovers(movers, c.Graph) {
@@ -80,11 +82,13 @@ func (c *Case) onsets(r rows, ranking *Ranking) {
 type Mover struct {
 	Service string
 	Row     int
+	Layer   series.Layer // unknown where nobody said
 }
 
 // FirstMovers returns the indices of those who began first: the earliest, and who began within two samples of it. Where the graph
-// knows that one of them calls another, the callee was first. Who is left moved at the same time. Of a service only its first
-// mover is returned, and movers are in order of preference where nothing else tells them apart.
+// knows that one of them calls another, the callee was first; where it knows nothing of two, the one of the lower layer: business
+// waits for applications, and those for what they run on. Who is left moved at the same time. Of a service only its first mover is
+// returned, and movers are in order of preference where nothing else tells them apart.
 func FirstMovers(movers []Mover, g *Graph) []int {
 	if len(movers) == 0 {
 		return nil
@@ -100,8 +104,12 @@ func FirstMovers(movers []Mover, g *Graph) []int {
 	together := slices.Clone(out)
 	return slices.DeleteFunc(out, func(i int) bool {
 		return slices.ContainsFunc(together, func(k int) bool {
-			a, b := movers[i].Service, movers[k].Service
-			return a != b && g.Calls(a, b) && !g.Calls(b, a)
+			a, b := movers[i], movers[k]
+			calls, called := g.Calls(a.Service, b.Service), g.Calls(b.Service, a.Service)
+			if calls != called {
+				return calls
+			}
+			return b.Layer != series.LayerUnknown && b.Layer < a.Layer
 		})
 	})
 }

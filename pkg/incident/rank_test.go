@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/baseliner/baseliner/pkg/incident"
+	"github.com/baseliner/baseliner/pkg/series"
 )
 
 const minute = int64(60_000)
@@ -255,15 +256,19 @@ func TestFirstMovers(t *testing.T) {
 		}
 	}
 	check(nil, nil)
-	check(nil, []int{0}, incident.Mover{"shop", 7})
-	check(nil, []int{1}, incident.Mover{"shop", 7}, incident.Mover{"db", 4})    // three samples: an order
-	check(nil, []int{0, 1}, incident.Mover{"shop", 7}, incident.Mover{"db", 5}) // two: none
-	check(g, []int{1}, incident.Mover{"shop", 5}, incident.Mover{"db", 7})      // the graph knows, over one between
-	check(g, []int{0}, incident.Mover{"shop", 4}, incident.Mover{"db", 7})      // too late to have been the cause
-	check(g, []int{0, 1}, incident.Mover{"shop", 5}, incident.Mover{"mail", 5}) // strangers
-	check(g, []int{0, 1}, incident.Mover{"a", 5}, incident.Mover{"b", 6})       // who call each other
-	check(nil, []int{0}, incident.Mover{"db", 6}, incident.Mover{"db", 5})      // one of a service
-	check(g, []int{1}, incident.Mover{"shop", 5}, incident.Mover{"db", 5}, incident.Mover{"orders", 5})
+	check(nil, []int{0}, incident.Mover{Service: "shop", Row: 7})
+	check(nil, []int{1}, incident.Mover{Service: "shop", Row: 7}, incident.Mover{Service: "db", Row: 4})    // three samples: an order
+	check(nil, []int{0, 1}, incident.Mover{Service: "shop", Row: 7}, incident.Mover{Service: "db", Row: 5}) // two: none
+	check(g, []int{1}, incident.Mover{Service: "shop", Row: 5}, incident.Mover{Service: "db", Row: 7})      // the graph knows, over one between
+	check(g, []int{0}, incident.Mover{Service: "shop", Row: 4}, incident.Mover{Service: "db", Row: 7})      // too late to have been the cause
+	check(g, []int{0, 1}, incident.Mover{Service: "shop", Row: 5}, incident.Mover{Service: "mail", Row: 5}) // strangers
+	check(g, []int{0, 1}, incident.Mover{Service: "a", Row: 5}, incident.Mover{Service: "b", Row: 6})       // who call each other
+	check(nil, []int{0}, incident.Mover{Service: "db", Row: 6}, incident.Mover{Service: "db", Row: 5})      // one of a service
+	check(g, []int{1}, incident.Mover{Service: "shop", Row: 5}, incident.Mover{Service: "db", Row: 5}, incident.Mover{Service: "orders", Row: 5})
+	infra, app := series.Infrastructure, series.Application
+	check(nil, []int{1}, incident.Mover{Service: "x", Row: 5, Layer: app}, incident.Mover{Service: "y", Row: 6, Layer: infra})   // what x runs on
+	check(nil, []int{0}, incident.Mover{Service: "x", Row: 5, Layer: app}, incident.Mover{Service: "y", Row: 8, Layer: infra})   // too late
+	check(g, []int{0}, incident.Mover{Service: "db", Row: 5, Layer: app}, incident.Mover{Service: "shop", Row: 5, Layer: infra}) // the graph knows better
 }
 
 func TestGraph(t *testing.T) {

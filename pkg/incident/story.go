@@ -165,7 +165,7 @@ func (in *Incident) Earliest(g *Graph, tick int64) (out []Suspect) {
 		if service == "" {
 			service = in.Members[i].Signal
 		}
-		movers[i] = Mover{Service: service, Row: int(in.Members[i].StartsAt / max(tick, 1))}
+		movers[i] = Mover{Service: service, Row: int(in.Members[i].StartsAt / max(tick, 1)), Layer: in.Members[i].Layer}
 	}
 	for _, i := range FirstMovers(movers, g) {
 		out = append(out, in.Members[i].suspect())

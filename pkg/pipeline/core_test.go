@@ -192,6 +192,13 @@ type witness struct {
 	open    map[string]Transition
 	stories map[string]Transition // incidents, by id, as told last
 	parts   map[string]string     // episodes that were told to be part of an incident, by labels and start
+	all     []heard
+}
+
+// heard is what a tick brought.
+type heard struct {
+	now int64
+	ts  []Transition
 }
 
 func newWitness() *witness {
@@ -201,9 +208,12 @@ func newWitness() *witness {
 var errWitness = errors.New("no space left on device")
 
 // Put implements Herald.
-func (w *witness) Put(_ *bbolt.Tx, _ int64, ts []Transition) error {
+func (w *witness) Put(_ *bbolt.Tx, now int64, ts []Transition) error {
 	if w.failing {
 		return errWitness
+	}
+	if len(ts) > 0 {
+		w.all = append(w.all, heard{now, ts})
 	}
 	for _, t := range ts {
 		episode := fmt.Sprint(series.FromMap(t.Labels).Key(), t.StartsAt)

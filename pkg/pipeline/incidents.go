@@ -35,7 +35,8 @@ type LossRecord struct {
 	Unit     string        `json:"unit,omitempty"`
 	From     int64         `json:"from"`
 	To       int64         `json:"to"`
-	Lost     float64       `json:"lost"` // in units of the signal; of bad news that is more, what came too much
+	Lost     float64       `json:"lost"`           // in units of the signal
+	More     bool          `json:"more,omitempty"` // bad news is more: lost is what came too much
 	Low      *float64      `json:"low,omitempty"`
 	High     *float64      `json:"high,omitempty"`
 	Level    float64       `json:"level"` // probability that the interval holds the truth
@@ -92,7 +93,7 @@ func (in *Instance) losses(ctx context.Context, story *incident.Incident, t int6
 		if !ok {
 			continue
 		}
-		r := LossRecord{Signal: m.Signal, Labels: m.Labels, Unit: l.Unit, From: from, To: to, Lost: l.Lost, Level: l.Level}
+		r := LossRecord{Signal: m.Signal, Labels: m.Labels, Unit: l.Unit, From: from, To: to, Lost: l.Lost, More: l.More, Level: l.Level}
 		if l.Bounded {
 			r.Low, r.High = &l.Low, &l.High
 		}

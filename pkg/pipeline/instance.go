@@ -167,6 +167,9 @@ func (in *Instance) LastTick() int64 {
 // not the source's.
 func (in *Instance) Down(since, until int64) { in.downSince, in.upSince = since, until }
 
+// SetTies takes over what incidents are told by, with the next Reload.
+func (in *Instance) SetTies(t Ties) { in.o.Ties = t }
+
 // Tick evaluates, judges and commits one instant. It returns an error only when nothing was committed.
 func (in *Instance) Tick(ctx context.Context, t int64) error {
 	ctx, span := otel.Tracer("baseliner").Start(ctx, "tick", trace.WithAttributes(attribute.Int64("tick_unix_milliseconds", t)))

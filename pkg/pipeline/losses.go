@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/model"
@@ -33,31 +32,9 @@ type Loss struct {
 	Money   *signal.Money // what one unit is worth; nil when nobody said
 }
 
-// adds says by what a value has to be multiplied to be the amount that came since the point before, and whether amounts of the
-// signal add up at all: those of ratios, of what is summed over a window, of counts, and of rates.
-func adds(d *signal.Definition) (weight float64, unit string, ok bool) {
-	unit = d.Unit
-	step := d.Interval.Seconds()
-	share := 1.0
-	if d.Window > 0 {
-		share = math.Min(1, step/d.Window.Seconds())
-	}
-	switch {
-	case d.Ratio != nil:
-		return share, "", true
-	case strings.HasSuffix(unit, "/s") || strings.HasSuffix(unit, "_per_second"):
-		return step, strings.TrimSuffix(strings.TrimSuffix(unit, "/s"), "_per_second"), true
-	case strings.HasSuffix(unit, "/min") || strings.HasSuffix(unit, "_per_minute"):
-		return step / 60, strings.TrimSuffix(strings.TrimSuffix(unit, "/min"), "_per_minute"), true
-	case d.Window > 0, d.Kind == "count":
-		return share, unit, true
-	}
-	return 0, "", false
-}
-
 // costly tells whether a signal's deviations are counted: it is the business's, or somebody said what a unit is worth.
 func costly(d *signal.Definition) bool {
-	_, _, ok := adds(d)
+	_, _, ok := d.Amount()
 	return ok && (d.Layer == series.Business || d.ValuePerUnit != nil)
 }
 
@@ -66,7 +43,7 @@ func (in *Instance) loss(ctx context.Context, s *Signal, sr *Series, from, to in
 	if sr == nil || !costly(&s.Def) || to < from {
 		return l, false
 	}
-	weight, unit, _ := adds(&s.Def)
+	weight, unit, _ := s.Def.Amount()
 	history, window, err := in.amounts(ctx, s, sr, from, to, weight)
 	if err != nil {
 		in.o.Logger.Warn("cost is not known: what was recorded cannot be read", "signal", s.Def.Name, "err", err)

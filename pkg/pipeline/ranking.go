@@ -30,10 +30,7 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 			if sr != outcome && !sr.moved(s.Def.Interval.Milliseconds(), from, t) {
 				continue
 			}
-			one := incident.Series{Name: s.Def.Name + sr.Labels.String(), Signal: s.Def.Name, Service: c.service(s, sr), Outcome: sr == outcome}
-			if one.Service == "" {
-				one.Service = s.Def.Name
-			}
+			one := incident.Series{Name: s.Def.Name + sr.Labels.String(), Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.place(s, sr), Outcome: sr == outcome}
 			one.Values = sr.recently(s.Def.Interval.Milliseconds(), what.Times)
 			suspects[&one.Values[0]] = incident.Suspect{Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.service(s, sr), Labels: sr.Labels}
 			what.Series = append(what.Series, one)
@@ -56,7 +53,7 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 			story.Causes = append(story.Causes, suspect(cause))
 		}
 	}
-	for i := range ranking.First {
+	for i := range ranking.First[:min(len(ranking.First), toldFirst)] {
 		story.First = append(story.First, suspect(&ranking.First[i]))
 	}
 	story.First = c.silentFirst(story.First, in, g)
@@ -78,7 +75,7 @@ func (c *Core) silentFirst(first []incident.Suspect, in *incident.Incident, g *i
 	}
 	movers := make([]incident.Mover, len(all))
 	for i := range all {
-		movers[i] = incident.Mover{Service: all[i].Service, Row: int(all[i].Onset / c.pace())}
+		movers[i] = incident.Mover{Service: all[i].Service, Row: int(all[i].Onset / c.pace()), Layer: all[i].Layer}
 		if movers[i].Service == "" {
 			movers[i].Service = all[i].Signal
 		}
@@ -88,6 +85,18 @@ func (c *Core) silentFirst(first []incident.Suspect, in *incident.Incident, g *i
 		out = append(out, all[i])
 	}
 	return out
+}
+
+// place is what a series is ranked with: its service, else the job that is scraped, else its signal alone. Two hosts of a job are
+// no one service, but what is wrong with them is wrong in one place.
+func (c *Core) place(s *Signal, sr *Series) string {
+	if service := c.service(s, sr); service != "" {
+		return service
+	}
+	if job := sr.Labels.Get("job"); job != "" {
+		return job
+	}
+	return s.Def.Name
 }
 
 // moved tells whether a series went anywhere in [from, to].

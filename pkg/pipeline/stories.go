@@ -41,11 +41,13 @@ const (
 	recount = 5 * time.Minute
 	// toldCauses are kept of a ranking.
 	toldCauses = 10
-	// recent is how long before an incident a deploy may have caused it.
+	// toldFirst movers are kept where several began at the same time.
+	toldFirst = 5
+	// recentDeploys is how long before an incident a deploy may have caused it.
 	recentDeploys = 30 * time.Minute
 	// sigma is a standard deviation of a course, whose unit is the edge of what is usual, some four of them away.
 	sigma = 0.25
-	// moved is the part of the way to that edge below which a series cannot be a labelled cause.
+	// movedAtLeast is the part of the way to that edge below which a series cannot be a labelled cause.
 	movedAtLeast = 0.5
 )
 
@@ -120,10 +122,13 @@ func anomalyID(s *Signal, sr *Series, absent bool) string {
 	return hex.EncodeToString(sr.ID[:]) + "/" + kind
 }
 
-// firing lists what fires, signal by signal.
-func (c *Core) firing() (open []incident.Anomaly) {
+// firing lists what fires at t, signal by signal. What is silenced, or under maintenance, is nobody's story.
+func (c *Core) firing(t int64) (open []incident.Anomaly) {
 	for _, s := range c.signals {
 		add := func(sr *Series, absent bool, a incident.Anomaly) {
+			if c.silenced != nil && c.silenced(s.labelsOf(sr), t) != "" {
+				return
+			}
 			a.ID, a.Signal, a.Layer, a.Service, a.Absent = anomalyID(s, sr, absent), s.Def.Name, s.Def.Layer, c.service(s, sr), absent
 			a.Severity, a.Team = s.Def.Severity, s.Def.Team
 			if sr != nil {
@@ -152,7 +157,7 @@ func (c *Core) tell(t int64, out *Output) {
 	if st == nil {
 		return
 	}
-	open := c.firing()
+	open := c.firing(t)
 	if len(open) == 0 && len(st.tracker.Open) == 0 {
 		return
 	}
@@ -259,6 +264,10 @@ func (c *Core) occurrence(a *incident.Anomaly) (o Occurrence, ok bool) {
 	o.Event = detect.Event{Kind: detect.Begin, Dir: a.Direction, StartsAt: a.StartsAt, Peak: a.Peak}
 	if sr != nil {
 		o.Verdict, o.Quiet = sr.verdict, !a.Absent && sr.quiet
+		if sr.stepped == 0 { // recovered, and not due since
+			o.Verdict = unseen(series.Point{T: sr.lastSeen, Missing: series.Downtime})
+			o.Verdict.Expectation = sr.model.Expect(sr.lastSeen)
+		}
 	}
 	return o, true
 }

@@ -22,10 +22,7 @@ func (c *Core) SetForgotten(f *Forgotten) { c.forgotten = f }
 // from ever being folded; the others are windows that may be undone.
 func (s *Signal) withheld(sr *Series, t int64) (why string, lasting bool) {
 	if f := s.core.silenced; f != nil {
-		if sr.alertLabels == nil {
-			sr.alertLabels = s.alertLabels(sr)
-		}
-		if why := f(sr.alertLabels, t); why != "" {
+		if why := f(s.labelsOf(sr), t); why != "" {
 			return why, true
 		}
 	}
@@ -50,6 +47,17 @@ func (c *Core) covering(t int64) []forgotten {
 		c.coveredAt, c.coveredOf, c.covered = t, c.forgotten, c.forgotten.overlapping(t, t+1)
 	}
 	return c.covered
+}
+
+// labelsOf are the labels of alerts that do not depend on what happened; a nil series asks for the signal as a whole.
+func (s *Signal) labelsOf(sr *Series) series.Labels {
+	if sr == nil {
+		return s.alertLabels(&Series{})
+	}
+	if sr.alertLabels == nil {
+		sr.alertLabels = s.alertLabels(sr)
+	}
+	return sr.alertLabels
 }
 
 func (s *Signal) alertLabels(sr *Series) series.Labels {

@@ -135,10 +135,15 @@ func (h *handler) ownRoutes() {
 	if h.Explainer != nil {
 		get("explain", h.explain)
 	}
+	if h.Incidents != nil {
+		get("incidents", h.ownIncidents)
+		get("incidents/{id}", h.ownIncident)
+	}
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
 	} {
-		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil {
+		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil ||
+			strings.HasPrefix(path, "incidents") && h.Incidents != nil {
 			continue
 		}
 		h.route(base+path, h.api(h.notYet))

@@ -40,6 +40,7 @@ type Options struct {
 	AnnotationAccess AnnotationAccess // nil: nobody may change them
 	Unlearner        Unlearner        // nil: 501
 	Explainer        Explainer        // nil: 501
+	Incidents        Incidents        // nil: 501, and none on the pages
 
 	Build        BuildInfo
 	Runtime      func() RuntimeInfo                  // nil: only what the Go runtime tells

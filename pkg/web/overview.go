@@ -16,14 +16,15 @@ const (
 )
 
 type overview struct {
-	Head   head
-	Search string
-	Open   []card
-	More   int // open anomalies without a card
-	Ended  []card
-	Layers []layer
-	Hidden int // signals that did not fit
-	Empty  bool
+	Head            head
+	Search          string
+	Incidents, Past []incidentCard
+	Open            []card
+	More            int // open anomalies without a card
+	Ended           []card
+	Layers          []layer
+	Hidden          int // signals that did not fit
+	Empty           bool
 }
 
 type layer struct {
@@ -45,6 +46,7 @@ func (h *handler) overviewPage(w http.ResponseWriter, r *http.Request) {
 	signals := h.Views.Signals()
 	c := newClock(h.Now(), h.Views.Status().Timezone)
 	page := overview{Head: h.head("Overview", "overview", signals, c), Search: strings.TrimSpace(r.FormValue("q")), Empty: len(signals) == 0}
+	page.Incidents, page.Past = h.incidentCards(c)
 	page.Open, page.Ended, page.More = anomalyCards(h.Views.Anomalies(), c, maxOpenCards, maxEndedCards)
 	signals = filter(signals, page.Search)
 	if len(signals) > maxGroups {

@@ -50,6 +50,9 @@ func newPages() (*pages, error) {
 func (h *handler) pageRoutes() {
 	h.route("GET /{$}", http.HandlerFunc(h.overviewPage))
 	h.route("GET /signal", http.HandlerFunc(h.signalPage))
+	if h.Incidents != nil {
+		h.route("GET /incident", http.HandlerFunc(h.incidentPage))
+	}
 	h.route("GET /static/", http.StripPrefix("/static/", http.HandlerFunc(h.pages.serveStatic)))
 	h.route("GET /favicon.ico", http.RedirectHandler("static/favicon.svg", http.StatusFound))
 }

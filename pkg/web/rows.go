@@ -122,7 +122,7 @@ func anomalyWindow(a AnomalyView, now time.Time) url.Values {
 // anomalyCards are the open anomalies, the gravest first and then the newest, and the most recent of the ended ones.
 func anomalyCards(all []AnomalyView, c clock, maxOpen, maxEnded int) (open, ended []card, more int) {
 	rank := map[string]int{"critical": 2, "warning": 1}
-	all = slices.Clone(all)
+	all = slices.DeleteFunc(slices.Clone(all), func(a AnomalyView) bool { return a.Type == "incident" }) // they have cards of their own
 	slices.SortStableFunc(all, func(a, b AnomalyView) int {
 		if a.open() && b.open() {
 			if a.State != b.State {

@@ -1,0 +1,24 @@
+package signal
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAmount(t *testing.T) {
+	check := func(what string, d Definition, weight float64, unit string, ok bool) {
+		t.Helper()
+		d.Interval = time.Minute
+		if w, u, k := d.Amount(); w != weight || u != unit || k != ok {
+			t.Errorf("%s: %v of %q, %t; want %v of %q, %t", what, w, u, k, weight, unit, ok)
+		}
+	}
+	check("a sum over five minutes", Definition{Window: 5 * time.Minute, Unit: "orders"}, 0.2, "orders", true)
+	check("a sum over less than its interval", Definition{Window: 30 * time.Second, Unit: "orders"}, 1, "orders", true)
+	check("a count", Definition{Kind: "count", Unit: "orders"}, 1, "orders", true)
+	check("per second", Definition{Unit: "orders/s", Window: 5 * time.Minute}, 60, "orders", true)
+	check("per minute", Definition{Unit: "orders_per_minute"}, 1, "orders", true)
+	check("a ratio", Definition{Ratio: &Ratio{}, Window: 5 * time.Minute, Unit: "ratio"}, 0.2, "", true)
+	check("a gauge", Definition{Unit: "seconds", Kind: "gauge"}, 0, "", false)
+	check("anything", Definition{Kind: "auto"}, 0, "", false)
+}
