@@ -165,3 +165,16 @@ func (s *Series) judged(volume []float64) (values, whole []float64, log bool) {
 	}
 	return v, v, true
 }
+
+// Amounts are the outcome's events, money or mean of each hour; of a share the numerators.
+func (s *Study) Amounts() []float64 {
+	if s.evaluation == nil {
+		return nil
+	}
+	return s.evaluation.in.Outcome.Values
+}
+
+// AddsUp tells whether hours of the outcome can be summed: counts, money, and the events of a share.
+func (s *Study) AddsUp() bool {
+	return s.evaluation != nil && s.evaluation.in.Outcome.Kind != Level
+}
