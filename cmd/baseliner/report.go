@@ -3,11 +3,14 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -22,6 +25,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/correlate"
 	"github.com/baseliner/baseliner/pkg/report"
 	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
 )
 
 type reportOptions struct {
@@ -43,30 +47,112 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	c.Flag("kind", "Of the outcome in --input: auto, gauge, count, or ratio (of --volume).").Default("auto").EnumVar(&o.outcomeKind, "auto", "gauge", "count", "ratio")
 	c.Flag("value-per-unit", "What one of the outcome is worth, as in '42 EUR'.").StringVar(&o.worth)
 	c.Flag("timezone", "IANA time zone in which the hours of --input are counted.").Default("UTC").StringVar(&o.zone)
-	c.Flag("config.file", "Take units, layers and values of the signals named like columns from this configuration.").StringVar(&o.config)
+	c.Flag("config.file", "With --input, take units, layers and values of the signals named like columns from this configuration; with --storage.path, that of the stopped instance.").StringVar(&o.config)
 	o.flags(c)
 	return o
 }
 
 var reportKinds = []string{"correlation"}
 
-func makeReport(_ context.Context, o *reportOptions, stdout io.Writer, _ *slog.Logger) error {
-	if o.input == "" {
-		return errors.New("report: --input is required: reports of a running instance are not available yet")
+func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
+	var text []byte
+	var err error
+	switch {
+	case o.input != "":
+		text, err = o.ofFile()
+	case o.stopped():
+		text, err = o.ofStopped(ctx, logger)
+	default:
+		text, err = o.ofRunning(ctx)
 	}
-	d, err := o.fromFile()
 	if err != nil {
 		return fmt.Errorf("report %s: %w", o.kind, err)
 	}
-	var buf bytes.Buffer
-	if err := d.Write(&buf, report.Format(o.format)); err != nil {
-		return err
-	}
 	if o.out == "" {
-		_, err = stdout.Write(buf.Bytes())
+		_, err = stdout.Write(text)
 		return err
 	}
-	return os.WriteFile(o.out, buf.Bytes(), 0o644)
+	return os.WriteFile(o.out, text, 0o644)
+}
+
+// ofFile reports on a wide file.
+func (o *reportOptions) ofFile() ([]byte, error) {
+	d, err := o.fromFile()
+	if err != nil {
+		return nil, err
+	}
+	var buf bytes.Buffer
+	err = d.Write(&buf, report.Format(o.format))
+	return buf.Bytes(), err
+}
+
+// ofRunning asks a running instance, which reports on what it decided last week.
+func (o *reportOptions) ofRunning(ctx context.Context) ([]byte, error) {
+	if err := o.ofWeek(); err != nil {
+		return nil, err
+	}
+	params := url.Values{"outcome": {o.outcome}, "format": {o.format}}
+	if o.format != "json" {
+		text, _, err := o.ask(ctx, http.MethodGet, "reports/"+o.kind, params, nil)
+		return text, err
+	}
+	var data json.RawMessage
+	if err := o.call(ctx, http.MethodGet, "reports/"+o.kind, params, nil, &data); err != nil {
+		return nil, err
+	}
+	return indented(data)
+}
+
+func indented(data []byte) ([]byte, error) {
+	var buf bytes.Buffer
+	err := json.Indent(&buf, data, "", "  ")
+	buf.WriteByte('\n')
+	return buf.Bytes(), err
+}
+
+// ofWeek refuses what only files can be asked.
+func (o *reportOptions) ofWeek() error {
+	if o.span != "" || o.to != "" {
+		return errors.New("--range and --to are for --input: an instance reports on the weeks up to last Monday, as they were decided then")
+	}
+	return nil
+}
+
+// ofStopped opens the storage of a stopped instance.
+func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (text []byte, err error) {
+	if err := errors.Join(o.ofWeek(), holdsInstance(o.path)); err != nil {
+		return nil, err
+	}
+	if o.config == "" {
+		return nil, errors.New("--config.file is required with --storage.path: the configuration of the stopped instance")
+	}
+	cfg, err := loadConfig(o.config, config.Options{Logger: logger}, os.Stderr)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStores(o.path, cfg, nil, logger)
+	if errors.Is(err, state.ErrLocked) {
+		return nil, o.locked()
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	in, err := st.open(ctx, cfg, nil, logger)
+	if err != nil {
+		return nil, err
+	}
+	relations, err := newRelations(cfg, st.ledger, in, logger)
+	if err != nil {
+		return nil, err
+	}
+	if err := relations.Learn(ctx, in.LastTick()); err != nil {
+		return nil, err
+	}
+	if text, err = (reporter{relations}).Report(ctx, o.kind, o.format, url.Values{"outcome": {o.outcome}}); err != nil || o.format != "json" {
+		return text, err
+	}
+	return indented(text)
 }
 
 // table is a wide file on hours, and what is known of its columns.

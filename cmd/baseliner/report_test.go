@@ -3,21 +3,25 @@ package main
 import (
 	"encoding/json"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// shopFile writes ten-minute rows of a shop: orders fall by 10 % per 100 ms of checkout latency an hour later, a processor and a disk have
+// shopFileText has ten-minute rows of a shop: orders fall by 10 % per 100 ms of checkout latency an hour later, a processor and a disk have
 // nothing to do with it, and in the sixth week everything is slow for five hours.
-func shopFile(t *testing.T, weeks int) string {
+func shopFileText(t *testing.T, weeks int, begin int64) string {
 	t.Helper()
 	const perHour = 6
 	r := rand.New(rand.NewPCG(4, 2))
@@ -38,8 +42,8 @@ func shopFile(t *testing.T, weeks int) string {
 		v, l, c := crowd(), slow(), cpu()
 		visits := distuv.Poisson{Lambda: 1300 * day * math.Exp(v), Src: r}.Rand()
 		p := 0.05 * math.Exp(-1.05*past[i]+rate())
-		begin := (5*168 + 86) * perHour
-		struck := weeks > 5 && i >= begin && i < begin+5*perHour
+		hit := (5*168 + 86) * perHour
+		struck := weeks > 5 && i >= hit && i < hit+5*perHour
 		if struck {
 			p, l = 0.02, l+0.5
 		}
@@ -49,13 +53,20 @@ func shopFile(t *testing.T, weeks int) string {
 		if i%500 == 7 {
 			cell = ""
 		}
-		fmt.Fprintf(&b, "%d,%g,%s,%.4f,%.4f,%.4f,%.0f\n", 1736726400+i*600, visits, cell, 0.2+0.08*day+0.1*v+l, 0.3+0.1*day+c, 0.31+0.1*day+c+0.005*r.NormFloat64(), 5e7*math.Exp(disk()))
+		fmt.Fprintf(&b, "%d,%g,%s,%.4f,%.4f,%.4f,%.0f\n", begin+int64(i)*600, visits, cell, 0.2+0.08*day+0.1*v+l, 0.3+0.1*day+c, 0.31+0.1*day+c+0.005*r.NormFloat64(), 5e7*math.Exp(disk()))
 	}
-	return write(t, t.TempDir(), "shop.csv", b.String())
+	return b.String()
 }
 
+func shopFile(t *testing.T, weeks int, begin int64) string {
+	t.Helper()
+	return write(t, t.TempDir(), "shop.csv", shopFileText(t, weeks, begin))
+}
+
+const someMonday = 1736726400 // 2025-01-13
+
 func TestCorrelationReportOfAFile(t *testing.T) {
-	file := shopFile(t, 8)
+	file := shopFile(t, 8, someMonday)
 	args := []string{"report", "correlation", "--input=" + file, "--outcome=orders", "--value-per-unit=42 EUR", "--timezone=Europe/Berlin"}
 	md := must(t, args...)
 	for _, want := range []string{
@@ -90,7 +101,7 @@ func TestCorrelationReportOfAFile(t *testing.T) {
 		W, M     int
 		Findings []struct {
 			Driver, Grade string
-			Lag           int `json:"lag_hours"`
+			Lag           int                                `json:"lag_hours"`
 			Effect        struct{ Value, Low, High float64 } `json:"effect_at_equal_traffic"`
 			N             int
 			Effective     float64 `json:"n_effective"`
@@ -146,9 +157,9 @@ func TestCorrelationReportOfAFile(t *testing.T) {
 }
 
 func TestReportSaysWhatItWants(t *testing.T) {
-	file := shopFile(t, 3)
+	file := shopFile(t, 3, someMonday)
 	for _, c := range []struct{ args, want string }{
-		{"", "--input is required"},
+		{"--url=http://127.0.0.1:1", "ask the instance"},
 		{"--input=" + file, "--outcome is required: one of visits, orders, checkout_latency_seconds"},
 		{"--input=" + file + " --outcome=sales", `no column is named "sales"`},
 		{"--input=" + file + " --outcome=orders", "too few whole weeks: 3, want at least 4"},
@@ -161,6 +172,86 @@ func TestReportSaysWhatItWants(t *testing.T) {
 		{"--input=" + file + ".missing --outcome=orders", "no such file"},
 	} {
 		if status, _, stderr := command(t, append([]string{"report", "correlation"}, strings.Fields(c.args)...)...); status == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("report correlation %s: status %d, %q; want %q", c.args, status, stderr, c.want)
+		}
+	}
+}
+
+// TestCorrelationReportOfAnInstance learns from a file, and asks the instance while it is stopped and while it runs.
+func TestCorrelationReportOfAnInstance(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cfg := write(t, dir, "baseliner.yml", `
+global: {evaluation_interval: 10m}
+correlation: {max_lag: 3h, false_discovery_rate: 5%}
+signals:
+  - {name: visits, layer: business, kind: count, expr: sum(visits)}
+  - {name: orders, layer: business, kind: count, expr: sum(orders), direction: down}
+  - {name: checkout_latency_seconds, layer: application, unit: seconds, expr: max(latency)}
+  - {name: disk_io_bytes, layer: infrastructure, unit: bytes, expr: max(disk)}
+`)
+	monday := time.Now().UTC().Truncate(24 * time.Hour)
+	monday = monday.AddDate(0, 0, -(int(monday.Weekday())+6)%7)
+	weeks := 6 + 1 // the last one is not over; what is after now is cut off
+	rows := strings.Split(shopFileText(t, weeks, monday.Add(-6*168*time.Hour).Unix()), "\n")
+	kept := rows[:1]
+	for _, r := range rows[1:] {
+		at, _, _ := strings.Cut(r, ",")
+		if unix, err := strconv.ParseInt(at, 10, 64); err == nil && time.Unix(unix, 0).Before(time.Now().Add(-time.Hour)) {
+			cells := strings.Split(r, ",")
+			kept = append(kept, strings.Join(append(cells[:4], cells[6]), ","))
+		}
+	}
+	kept[0] = "timestamp,visits,orders,checkout_latency_seconds,disk_io_bytes"
+	storage := dir + "/data"
+	must(t, "backfill", "--from="+write(t, dir, "past.csv", strings.Join(kept, "\n")), "--config.file="+cfg, "--storage.path="+storage)
+
+	type answer struct {
+		W, M     int
+		Traffic  string
+		MaxLag   int `json:"max_lag_hours"`
+		Findings []struct {
+			Driver, Layer, Grade string
+			Lag                  int                                `json:"lag_hours"`
+			Effect               struct{ Value, Low, High float64 } `json:"effect_at_equal_traffic"`
+		}
+	}
+	ask := func(where ...string) (a answer) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(must(t, append([]string{"report", "correlation", "--outcome=orders", "--format=json"}, where...)...)), &a); err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	stopped := ask("--storage.path="+storage, "--config.file="+cfg)
+	if stopped.W != 6 || stopped.Traffic != "visits" || stopped.MaxLag != 3 || len(stopped.Findings) != 1 {
+		t.Fatalf("%+v", stopped)
+	}
+	f := stopped.Findings[0]
+	if f.Driver != "checkout_latency_seconds" || f.Layer != "application" || f.Grade != "A" || f.Lag != 1 || f.Effect.Low > -10 || f.Effect.High < -10 {
+		t.Errorf("%+v", f)
+	}
+	in := runInstanceOf(t, cfg, storage)
+	defer in.stop()
+	url := "--url=" + in.url
+	eventually(t, "the report of the running instance", 30*time.Second, func() error {
+		if status, _, stderr := command(t, "report", "correlation", "--outcome=orders", url); status != 0 {
+			return errors.New(stderr)
+		}
+		return nil
+	})
+	if running := ask(url); !reflect.DeepEqual(running, stopped) {
+		t.Errorf("running %+v, stopped %+v", running, stopped)
+	}
+	if page := must(t, "report", "correlation", "--outcome=orders", url, "--format=html"); !strings.Contains(page, "<svg") {
+		t.Error("the page has no drawings")
+	}
+	for _, c := range []struct{ args, want string }{
+		{"--outcome=sales", `outcome "sales" is not one of`},
+		{"--outcome=orders --range=28d", "--range and --to are for --input"},
+		{"--outcome=orders --storage.path=" + storage + " --config.file=" + cfg, "is asked with --url"},
+	} {
+		if status, _, stderr := command(t, append([]string{"report", "correlation", url}, strings.Fields(c.args)...)...); status == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("report correlation %s: status %d, %q; want %q", c.args, status, stderr, c.want)
 		}
 	}

@@ -37,6 +37,7 @@ type Config struct {
 	Calendar *calendar.Rules           // of every signal; nil when no day is special
 
 	Annotations Annotations
+	Correlation Correlation
 
 	files []string
 	hash  string
@@ -182,6 +183,7 @@ func defaults() fileSchema {
 	s.Alerting.DeadLetters.MaxAge, s.Alerting.DeadLetters.MaxBytes = deadLettersMaxAge, deadLettersMaxBytes
 	s.Cluster.Members, s.Cluster.Replication = 1, 1
 	s.Detection.Budget.Signal, s.Detection.Budget.Total = budgetPerSignal, budgetInTotal
+	s.Correlation.MaxLag, s.Correlation.FalseDiscoveryRate = defaultMaxLag, defaultFDR
 	return s
 }
 

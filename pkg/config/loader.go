@@ -33,6 +33,7 @@ func (l *loader) validate(s *fileSchema) {
 	l.annotations(s)
 	l.calendar(&s.Calendar)
 	l.budget(&s.Detection)
+	l.cfg.Correlation = l.correlation(&s.Correlation)
 	l.signals(s.Signals)
 	l.alerting(&s.Alerting)
 	l.quiet(&s.Alerting, s.Calendar.Maintenance)

@@ -108,7 +108,7 @@ func Knee(curve []CurvePoint) int {
 // column of a driver that was tested; nil otherwise.
 func (s *Study) column(driver string) (*column, *Pair) {
 	for i := range s.Pairs {
-		if p := &s.Pairs[i]; p.Driver == driver && p.Why == "" && s.evaluation != nil {
+		if p := &s.Pairs[i]; p.Driver == driver && p.Why == "" && s.evaluation != nil && s.columns[i] != nil {
 			return s.columns[i], p
 		}
 	}

@@ -1,6 +1,9 @@
 package correlate
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // Span is rows of a frame, from one to before another.
 type Span struct{ From, To int }
@@ -77,10 +80,23 @@ func otherWeeks(f *Frame, x []float64) []float64 {
 	return out
 }
 
-// Moved are the drivers that were far from their usual during a span, with how many standard deviations on average, worst first.
+// Moved are the drivers that were far from their usual during an incident, with how many standard deviations on average, worst first.
 func (s *Study) Moved(span Span) (names []string, sds []float64) {
+	m, ok := s.moved[span]
+	if !ok {
+		m = s.movedIn(span)
+	}
+	return m.names, m.sds
+}
+
+type movers struct {
+	names []string
+	sds   []float64
+}
+
+func (s *Study) movedIn(span Span) (m movers) {
 	for i, c := range s.columns {
-		if s.Pairs[i].Why != "" {
+		if s.Pairs[i].Why != "" || c == nil {
 			continue
 		}
 		sum, n := 0.0, 0.0
@@ -91,14 +107,13 @@ func (s *Study) Moved(span Span) (names []string, sds []float64) {
 		}
 		if z := sum / max(n, 1) / s.Pairs[i].SD; math.Abs(z) > movedSD {
 			at := 0
-			for at < len(sds) && math.Abs(sds[at]) >= math.Abs(z) {
+			for at < len(m.sds) && math.Abs(m.sds[at]) >= math.Abs(z) {
 				at++
 			}
-			names = append(names[:at], append([]string{s.Pairs[i].Driver}, names[at:]...)...)
-			sds = append(sds[:at], append([]float64{z}, sds[at:]...)...)
+			m.names, m.sds = slices.Insert(m.names, at, s.Pairs[i].Driver), slices.Insert(m.sds, at, z)
 		}
 	}
-	return names, sds
+	return m
 }
 
 // movedSD is how many standard deviations a driver is away, on average over an incident, to be named beside it. Its hours are clipped

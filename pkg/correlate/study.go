@@ -19,6 +19,7 @@ type Study struct {
 	evaluation *evaluation
 	columns    []*column
 	groups     []group
+	moved      map[Span]movers // once trimmed
 }
 
 // Input of an evaluation: everything on one frame.
@@ -121,7 +122,7 @@ func newEvaluation(in Input, o Options) *evaluation {
 		e.volume = in.Outcome.Of
 	}
 	if e.volume != nil {
-		e.traffic = trafficColumns(f, e.volume)
+		e.traffic = trafficColumns(f, e.volume, none)
 	}
 	values, whole, log := in.Outcome.judged(e.volume)
 	e.log = log

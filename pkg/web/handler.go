@@ -135,11 +135,15 @@ func (h *handler) ownRoutes() {
 	if h.Explainer != nil {
 		get("explain", h.explain)
 	}
+	if h.Reporter != nil {
+		h.route("GET "+base+"reports/{kind}", http.HandlerFunc(h.report))
+	}
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
 		"backfill",
 	} {
-		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil {
+		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil ||
+			path == "reports/{kind}" && h.Reporter != nil {
 			continue
 		}
 		h.route(base+path, h.api(h.notYet))

@@ -40,6 +40,7 @@ type Options struct {
 	AnnotationAccess AnnotationAccess // nil: nobody may change them
 	Unlearner        Unlearner        // nil: 501
 	Explainer        Explainer        // nil: 501
+	Reporter         Reporter         // nil: 501
 
 	Build        BuildInfo
 	Runtime      func() RuntimeInfo                  // nil: only what the Go runtime tells
