@@ -64,16 +64,25 @@ func (r reporter) document(kind, outcome string) (*report.Document, error) {
 		return nil, errNotLearnt
 	}
 	var names []string
+	var inputs []report.CorrelationInput
 	for _, s := range l.Family.Studies {
 		names = append(names, s.Outcome)
-		if s.Outcome != outcome && (outcome != "" || len(l.Family.Studies) > 1) {
+		if outcome != "" && s.Outcome != outcome {
 			continue
 		}
 		in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
 		if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
 			in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
 		}
-		return report.NewCorrelation(in).Document(in), nil
+		inputs = append(inputs, in)
+	}
+	switch {
+	case len(inputs) > 0 && kind == "impact":
+		return report.NewImpact(inputs).Document(), nil
+	case len(inputs) == 1:
+		return report.NewCorrelation(inputs[0]).Document(inputs[0]), nil
+	case len(inputs) > 1:
+		return nil, fmt.Errorf("outcome is required: one of %s", joinNames(names))
 	}
 	if why := l.Unknown[outcome]; why != "" {
 		return nil, fmt.Errorf("nothing is known of %s yet: %s", outcome, why)

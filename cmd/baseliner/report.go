@@ -36,7 +36,7 @@ type reportOptions struct {
 
 func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	o := &reportOptions{}
-	c.Arg("kind", "correlation, impact, envelope, capacity, change or weekly.").Required().EnumVar(&o.kind, reportKinds...)
+	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
 	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
@@ -52,7 +52,7 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	return o
 }
 
-var reportKinds = []string{"correlation"}
+var reportKinds = []string{"correlation", "impact"}
 
 func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
 	var text []byte
@@ -247,6 +247,9 @@ func (o *reportOptions) fromFile() (*report.Document, error) {
 		return nil, err
 	}
 	c := report.CorrelationInput{Family: now, Study: now.Studies[0], Zone: t.zone, Worth: worth}
+	if o.kind == "impact" {
+		return report.NewImpact([]report.CorrelationInput{c}).Document(), nil
+	}
 	return report.NewCorrelation(c).Document(c), nil
 }
 

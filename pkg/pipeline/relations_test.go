@@ -90,7 +90,9 @@ func (s *relationShop) relations(t *testing.T) *Relations {
 }
 
 // now is the time after what was added.
-func (s *relationShop) now() int64 { return (s.begin+int64(s.hours))*hourMillis + finalHour.Milliseconds() }
+func (s *relationShop) now() int64 {
+	return (s.begin+int64(s.hours))*hourMillis + finalHour.Milliseconds()
+}
 
 func learn(t *testing.T, r *Relations, now int64) *Learnt {
 	t.Helper()

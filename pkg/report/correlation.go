@@ -62,6 +62,8 @@ type Finding struct {
 	Band       Number   `json:"lag_profile_band"`
 
 	Money *Money `json:"money,omitempty"`
+	// AtMost is what a driver without a finding may take of the outcome in 30 days at the most, as far as its interval says.
+	AtMost Number `json:"at_most_per_30_days,omitempty"`
 
 	pair *correlate.Pair
 }
@@ -71,6 +73,7 @@ type Money struct {
 	Unit     string `json:"unit"`
 	PerHour  Range  `json:"per_step_and_hour_at_peak"`
 	PerMonth Range  `json:"observed_excess_per_30_days"`
+	Saved    Range  `json:"one_step_better_per_30_days"`
 }
 
 // Incident is a time that relations leave out, and what it took.
@@ -184,6 +187,10 @@ func (in *CorrelationInput) finding(p *correlate.Pair) *Finding {
 			g.Total = &r
 		}
 	}
+	if !p.Shown && p.Why == "" && in.Study.Log && in.Study.AddsUp() {
+		value, _ := in.value()
+		g.AtMost = Number(value * monthHours * max(-p.Effect.Low*p.Above, p.Effect.High*p.Below, 0))
+	}
 	if p.Step > 0 {
 		g.PerSD = Number(in.told(p.Effect.Coef * p.SD / p.Step))
 	}
@@ -214,33 +221,44 @@ func (in *CorrelationInput) money(p *correlate.Pair) *Money {
 	amounts := s.Amounts()
 	peak := quantile(amounts, 0.95)
 	x, _ := s.Residual(p.Driver)
-	lost := func(coef float64) (perHour, perMonth float64) {
-		worse := math.Copysign(1, -p.Effect.Coef) // of the driver's sides, the one on which less is sold
-		perHour = -peak * math.Expm1(coef*worse)
-		n := 0.0
-		for t, v := range x {
-			if v != v || amounts[t] != amounts[t] {
-				continue
-			}
-			n++
-			perMonth -= amounts[t] * math.Expm1(coef*worse*max(v*worse, 0)/p.Step)
+	worse := math.Copysign(1, -p.Effect.Coef) // of the driver's sides, the one on which less is sold
+	value, unit := in.value()
+	of := func(f func(coef float64) float64) Range {
+		return ordered(value*f(p.Effect.Coef*worse), value*f(p.ChosenLow*worse), value*f(p.ChosenHigh*worse))
+	}
+	return &Money{
+		Unit:    unit,
+		PerHour: of(func(coef float64) float64 { return -peak * math.Expm1(coef) }),
+		PerMonth: of(func(coef float64) float64 {
+			return monthly(amounts, func(t int) float64 { return -math.Expm1(coef * max(x[t]*worse, 0) / p.Step) })
+		}),
+		Saved: of(func(coef float64) float64 { return monthly(amounts, func(int) float64 { return math.Expm1(-coef) }) }),
+	}
+}
+
+// value of one unit of the outcome, and in what: one of itself where nobody told.
+func (in *CorrelationInput) value() (float64, string) {
+	switch {
+	case in.Worth.Amount > 0:
+		return in.Worth.Amount, in.Worth.Currency
+	case in.Study.Unit != "" && in.Study.Unit != "ratio":
+		return 1, in.Study.Unit
+	}
+	return 1, in.Study.Outcome
+}
+
+// monthHours are those of 30 days.
+const monthHours = 24 * 30
+
+// monthly is the sum of shares of the amounts, as much as 30 days like these have.
+func monthly(amounts []float64, share func(t int) float64) float64 {
+	sum, n := 0.0, 0.0
+	for t, a := range amounts {
+		if v := a * share(t); v == v {
+			sum, n = sum+v, n+1
 		}
-		return perHour, perMonth / max(n, 1) * 24 * 30
 	}
-	value, unit := 1.0, s.Unit
-	if in.Worth.Amount > 0 {
-		value, unit = in.Worth.Amount, in.Worth.Currency
-	}
-	if unit == "" {
-		unit = s.Outcome
-	}
-	m := &Money{Unit: unit}
-	h, d := lost(p.Effect.Coef)
-	h1, d1 := lost(p.ChosenLow)
-	h2, d2 := lost(p.ChosenHigh)
-	m.PerHour = ordered(h*value, h1*value, h2*value)
-	m.PerMonth = ordered(d*value, d1*value, d2*value)
-	return m
+	return sum / max(n, 1) * monthHours
 }
 
 func ordered(v, a, b float64) Range { return Range{Number(v), Number(min(a, b)), Number(max(a, b))} }
