@@ -73,11 +73,11 @@ func backfill(ctx context.Context, o *backfillOptions, stdout io.Writer, logger 
 	if err != nil {
 		return err
 	}
-	return report(stdout, source.name(o.from), filled{b.First, b.Last, b.Core().Size(), b.Points, b.Silent}, time.Since(began))
+	return printFilled(stdout, source.name(o.from), filled{b.First, b.Last, b.Core().Size(), b.Points, b.Silent}, time.Since(began))
 }
 
-// report says what came of it.
-func report(stdout io.Writer, name string, f filled, took time.Duration) error {
+// printFilled says what came of it.
+func printFilled(stdout io.Writer, name string, f filled, took time.Duration) error {
 	span := time.Duration(f.Last-f.First) * time.Millisecond
 	fmt.Fprintf(stdout, "%s: %s to %s (%.1f days), %d series, %d points, %d missing, in %.1f s\n", name,
 		utc(f.First), utc(f.Last), span.Hours()/24, f.Series, f.Points, f.Silent, took.Seconds())

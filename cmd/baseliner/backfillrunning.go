@@ -221,7 +221,7 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 	if err != nil {
 		return err
 	}
-	return report(stdout, source.name(o.from), answer, time.Since(began))
+	return printFilled(stdout, source.name(o.from), answer, time.Since(began))
 }
 
 // send evaluates the past into lines.

@@ -40,11 +40,27 @@ func (w *where) locked() error {
 
 // call asks the running instance. body is sent as JSON unless it is nil; what is in the answer is decoded into the last.
 func (w *where) call(ctx context.Context, method, path string, params url.Values, body, into any) error {
+	text, from, err := w.ask(ctx, method, path, params, body)
+	if err != nil {
+		return err
+	}
+	var envelope struct{ Data json.RawMessage }
+	if err := json.Unmarshal(text, &envelope); err != nil || envelope.Data == nil {
+		return fmt.Errorf("%s answers no JSON of ours: %.200s", from, bytes.TrimSpace(text))
+	}
+	if err := json.Unmarshal(envelope.Data, into); err != nil {
+		return fmt.Errorf("decode the answer of %s: %w", from, err)
+	}
+	return nil
+}
+
+// ask returns the answer of the running instance as it is, and who gave it; a refusal is an error.
+func (w *where) ask(ctx context.Context, method, path string, params url.Values, body any) (text []byte, from string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	u, err := url.Parse(w.url)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("--url %q is not an http or https URL", w.url)
+		return nil, "", fmt.Errorf("--url %q is not an http or https URL", w.url)
 	}
 	u = u.JoinPath("api/baseliner/v1", path)
 	u.RawQuery = params.Encode()
@@ -52,13 +68,13 @@ func (w *where) call(ctx context.Context, method, path string, params url.Values
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
-			return fmt.Errorf("encode request: %w", err)
+			return nil, "", fmt.Errorf("encode request: %w", err)
 		}
 		reader = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), reader)
 	if err != nil {
-		return err
+		return nil, "", err
 	}
 	req.Header.Set("User-Agent", "baseliner/"+version)
 	if body != nil {
@@ -66,28 +82,20 @@ func (w *where) call(ctx context.Context, method, path string, params url.Values
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return fmt.Errorf("ask the instance: %w; of one that is stopped, give --storage.path", err)
+		return nil, "", fmt.Errorf("ask the instance: %w; of one that is stopped, give --storage.path", err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return fmt.Errorf("read the answer of %s: %w", u.Redacted(), err)
+	if text, err = io.ReadAll(resp.Body); err != nil {
+		return nil, "", fmt.Errorf("read the answer of %s: %w", u.Redacted(), err)
 	}
-	var envelope struct {
-		Status string
-		Error  string
-		Data   json.RawMessage
+	if resp.StatusCode/100 == 2 {
+		return text, u.Redacted(), nil
 	}
+	var envelope struct{ Status, Error string }
 	if err := json.Unmarshal(text, &envelope); err != nil || envelope.Status == "" {
-		return fmt.Errorf("%s answers %s and no JSON of ours: %.200s", u.Redacted(), resp.Status, bytes.TrimSpace(text))
+		return nil, "", fmt.Errorf("%s answers %s and no JSON of ours: %.200s", u.Redacted(), resp.Status, bytes.TrimSpace(text))
 	}
-	if envelope.Status != "success" {
-		return fmt.Errorf("%s refuses: %s", u.Host, envelope.Error)
-	}
-	if err := json.Unmarshal(envelope.Data, into); err != nil {
-		return fmt.Errorf("decode the answer of %s: %w", u.Redacted(), err)
-	}
-	return nil
+	return nil, "", fmt.Errorf("%s refuses: %s", u.Host, envelope.Error)
 }
 
 // parseInstant reads unix seconds, RFC 3339, now, or a time before now such as -90m.

@@ -39,7 +39,6 @@ var errSaid = errors.New("failed")
 // notYet lists the commands of later versions: known, so that the answer is not "unknown command".
 var notYet = map[string]string{
 	"diff":   "alerts gained and lost by a change of the configuration",
-	"report": "correlation, impact, envelope, capacity, change and weekly reports",
 	"init":   "a starting configuration from a /metrics page or a Prometheus",
 	"replay": "recompute the decision of an alert from its evidence",
 }
@@ -110,6 +109,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	add("unlearn", "Forget a window of the past; list what was forgotten, undo it.", func(c *kingpin.CmdClause) func() error {
 		f := unlearnFlags(c)
 		return func() error { return unlearn(ctx, f, stdout, logger()) }
+	})
+	add("report", "What goes with what, and what it takes: reports as markdown, HTML, JSON or CSV.", func(c *kingpin.CmdClause) func() error {
+		f := reportFlags(c)
+		return func() error { return makeReport(ctx, f, stdout, logger()) }
 	})
 	add("version", "Print the version.", func(*kingpin.CmdClause) func() error {
 		return func() error {

@@ -83,6 +83,10 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 	if _, err := pipeline.NewCore(cfg.Signals); err != nil {
 		return err
 	}
+	zone, relations, err := relationOptions(cfg)
+	if err != nil {
+		return err
+	}
 	if err := i.scrapes.ApplyConfig(cfg.Scrape); err != nil { // refuses before it changes anything
 		return err
 	}
@@ -96,6 +100,7 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 			i.announce(cfg, es, peers),
 			i.tracing.ApplyConfig(tracingConfig(cfg)),
 		)
+		i.related.Set(zone, relations)
 		i.cfg.Store(cfg)
 		return err
 	})

@@ -64,6 +64,7 @@ type instance struct {
 	stores  *stores
 	in      *pipeline.Instance
 	driver  *pipeline.Driver
+	related *pipeline.Relations
 	scrapes *scrape.Manager
 	tracing *tracing.Manager
 	inputs  inputs
@@ -175,6 +176,9 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 		return err
 	}
 	i.driver = pipeline.NewDriver(i.in, pace(cfg), cfg.Global.EvaluationDelay, time.Now, i.logger)
+	if i.related, err = newRelations(cfg, i.stores.ledger, i.in, i.logger); err != nil {
+		return err
+	}
 	i.watcher = config.NewWatcher(cfg, config.Options{Logger: i.logger})
 	i.reloadOK = prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_config_last_reload_successful", Help: "Whether the last reload of the configuration succeeded."})
 	i.reloadTime = prometheus.NewGauge(prometheus.GaugeOpts{Name: "baseliner_config_last_reload_success_timestamp_seconds", Help: "Time of the last successful reload."})
@@ -237,6 +241,7 @@ func (i *instance) run(ctx context.Context, cfg *config.Config, reg *prometheus.
 	actor("alerts", func(c context.Context) error { return i.stores.announcer.Run(c, time.Now) })
 	actor("delivery", i.stores.deliverer.Run)
 	actor("alertmanagers", i.stores.fanout.Run)
+	actor("relations", func(c context.Context) error { return i.related.Run(c, relationsEvery, time.Now) })
 	actor("configuration", i.watch)
 	actor("our own metrics", func(c context.Context) error { return i.watchSelf(c, reg) })
 	actor("tracing", func(c context.Context) error {

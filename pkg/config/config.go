@@ -186,6 +186,7 @@ func defaults() fileSchema {
 	s.Alerting.Flapping.Begins, s.Alerting.Flapping.Within, s.Alerting.Flapping.QuietFor = 4, time.Hour, 30*time.Minute
 	s.Cluster.Members, s.Cluster.Replication = 1, 1
 	s.Detection.Budget.Signal, s.Detection.Budget.Total = budgetPerSignal, budgetInTotal
+	s.Correlation.MaxLag, s.Correlation.FalseDiscoveryRate = defaultMaxLag, defaultFDR
 	return s
 }
 

@@ -127,6 +127,7 @@ func TestFull(t *testing.T) {
 		ValuePerUnit: &signal.Money{Amount: 42, Currency: "EUR"},
 	})
 	equal(t, "correlation", cfg.Correlation, Correlation{
+		MaxLag: 6 * time.Hour, FalseDiscoveryRate: 0.05,
 		ServiceLabels: []string{"service", "app"}, Calls: [][2]string{{"checkout", "payment"}, {"shop", "checkout"}, {"shop", "search"}},
 		CallMetrics: []string{"group by (client, server) (rate(traces_service_graph_request_total[10m]))"},
 	})

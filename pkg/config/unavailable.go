@@ -16,11 +16,6 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 func (l *loader) notYet(s *fileSchema) {
 	l.refuse("state.bucket", isSet(s.State.Bucket))
 
-	if s.Correlation.FalseDiscoveryRate > 1 {
-		l.fail("correlation.false_discovery_rate", "", "%v is more than 1", float64(s.Correlation.FalseDiscoveryRate))
-	}
-	l.refuse("correlation.max_lag", l.has("correlation.max_lag"))
-	l.refuse("correlation.false_discovery_rate", l.has("correlation.false_discovery_rate"))
 	l.notYetCluster(&s.Cluster)
 }
 

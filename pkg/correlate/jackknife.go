@@ -41,7 +41,7 @@ func (e *evaluation) weakest(m *gls, x *column, p *Pair) (week int, t float64) {
 			s.y = residual(f, e.y.raw, w)
 			s.traffic = [][]float64{ones(f.Rows())}
 			if e.volume != nil {
-				s.traffic = laggedTraffic(residual(f, clipped(f, logs(e.volume)), w))
+				s.traffic = trafficColumns(f, e.volume, w)
 			}
 		}
 	}

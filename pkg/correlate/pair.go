@@ -59,6 +59,10 @@ type Pair struct {
 	Profile []float64 // correlation at the lags −MaxLag to MaxLag, pre-whitened
 	Band    float64   // |correlation| that chance passes once in twenty
 
+	// What the driver was above and below its usual, in steps, on average over the hours, each weighted with its amount of the
+	// outcome: an effect times it is about what the relation took in an hour.
+	Above, Below float64
+
 	Effect     Effect  // at equal traffic, where that is known
 	Total      Effect  // with what traffic the driver keeps away; only of what is shown, and only with traffic
 	ChosenLow  float64 // interval of Effect that allows for having been chosen to be shown

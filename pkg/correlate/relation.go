@@ -62,14 +62,14 @@ func absolute(x []float64) []float64 {
 	return out
 }
 
-// trafficColumns are the residual of log volume, of this hour and those before it, and an intercept.
-func trafficColumns(f *Frame, volume []float64) [][]float64 {
-	r := residual(f, clipped(f, logs(volume)), none)
-	return laggedTraffic(r)
-}
-
-func laggedTraffic(r []float64) [][]float64 {
+// trafficColumns are an intercept and the residual of log volume, of this hour and those before it, as far as it varies beyond its
+// season.
+func trafficColumns(f *Frame, volume []float64, skip int) [][]float64 {
+	r := residual(f, clipped(f, logs(volume)), skip)
 	out := [][]float64{ones(len(r))}
+	if sd(r) < 1e-6 {
+		return out
+	}
 	for k := range volumeLags {
 		out = append(out, lagged(r, k))
 	}

@@ -19,6 +19,7 @@ type Study struct {
 	evaluation *evaluation
 	columns    []*column
 	groups     []group
+	moved      map[Span]movers // once trimmed
 }
 
 // Input of an evaluation: everything on one frame.
@@ -121,7 +122,7 @@ func newEvaluation(in Input, o Options) *evaluation {
 		e.volume = in.Outcome.Of
 	}
 	if e.volume != nil {
-		e.traffic = trafficColumns(f, e.volume)
+		e.traffic = trafficColumns(f, e.volume, none)
 	}
 	values, whole, log := in.Outcome.judged(e.volume)
 	e.log = log
@@ -164,4 +165,17 @@ func (s *Series) judged(volume []float64) (values, whole []float64, log bool) {
 		v[i] = math.Log(x)
 	}
 	return v, v, true
+}
+
+// Amounts are the outcome's events, money or mean of each hour; of a share the numerators.
+func (s *Study) Amounts() []float64 {
+	if s.evaluation == nil {
+		return nil
+	}
+	return s.evaluation.in.Outcome.Values
+}
+
+// AddsUp tells whether hours of the outcome can be summed: counts, money, and the events of a share.
+func (s *Study) AddsUp() bool {
+	return s.evaluation != nil && s.evaluation.in.Outcome.Kind != Level
 }

@@ -31,6 +31,7 @@ func (e *evaluation) try(d *Series) (Pair, *column) {
 		step = p.SD
 	}
 	p.Step, p.StepWords = step, words
+	p.Above, p.Below = exposure(x.res, e.in.Outcome.Values, p.Step)
 	p.Profile = profile(x, e.y, e.o.MaxLag)
 	p.Lag = peak(p.Profile)
 	p.R, p.N = pearson(x.rest, e.y.rest, p.Lag)
@@ -52,6 +53,22 @@ func (e *evaluation) try(d *Series) (Pair, *column) {
 	p.maybe = m.at(x.res, plausible(p.Profile, float64(p.N)*e.g), p.Step)
 	p.Effect.Low, p.Effect.High = p.interval(0.95)
 	return p, x
+}
+
+func exposure(res, amounts []float64, step float64) (above, below float64) {
+	n := 0.0
+	for t, v := range res {
+		if v != v || amounts[t] != amounts[t] {
+			continue
+		}
+		n++
+		if v > 0 {
+			above += v / step * amounts[t]
+		} else {
+			below -= v / step * amounts[t]
+		}
+	}
+	return above / max(n, 1), below / max(n, 1)
 }
 
 // interval of the effect, whichever of the plausible lags is the right one.

@@ -139,11 +139,14 @@ func (h *handler) ownRoutes() {
 		get("incidents", h.ownIncidents)
 		get("incidents/{id}", h.ownIncident)
 	}
+	if h.Reporter != nil {
+		h.route("GET "+base+"reports/{kind}", http.HandlerFunc(h.report))
+	}
 	for _, path := range []string{
 		"incidents", "incidents/{id}", "explain", "reports/{kind}", "annotations", "unlearn", "business",
 	} {
 		if path == "annotations" && h.Annotations != nil || path == "unlearn" && h.Unlearner != nil || path == "explain" && h.Explainer != nil ||
-			strings.HasPrefix(path, "incidents") && h.Incidents != nil {
+			strings.HasPrefix(path, "incidents") && h.Incidents != nil || path == "reports/{kind}" && h.Reporter != nil {
 			continue
 		}
 		h.route(base+path, h.api(h.notYet))

@@ -41,6 +41,7 @@ type Options struct {
 	Unlearner        Unlearner        // nil: 501
 	Explainer        Explainer        // nil: 501
 	Incidents        Incidents        // nil: 501, and none on the pages
+	Reporter         Reporter         // nil: 501
 
 	Build        BuildInfo
 	Runtime      func() RuntimeInfo                  // nil: only what the Go runtime tells

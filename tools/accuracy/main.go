@@ -121,7 +121,7 @@ func run(args []string, stdout io.Writer) error {
 		return fmt.Errorf("command %q is unknown: want one of %s", args[0], strings.Join(names, ", "))
 	}
 	if o.page != "" {
-		errs = append(errs, updatePage(o.page, tables, time.Now()))
+		errs = append(errs, updatePage(o.page, args[0], tables, time.Now()))
 	}
 	if o.json {
 		e := json.NewEncoder(stdout)

@@ -11,25 +11,27 @@ import (
 const (
 	pageMark     = "<!-- accuracy: "
 	pageMarkEnd  = " -->"
-	pageMeasured = "measured"
+	pageMeasured = "measured "
 )
 
 // updatePage puts the tables into a page of documentation: each replaces the lines from its mark to the next empty line,
-// but for rows whose first cell is in italics, which were measured elsewhere. The mark "measured" is followed by the day.
-func updatePage(path string, tables []table, day time.Time) error {
+// but for rows whose first cell is in italics, which were measured elsewhere. The mark "measured" and the group that was measured is followed
+// by the day.
+func updatePage(path, group string, tables []table, day time.Time) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("update page: %w", err)
 	}
-	text, err := replaceTables(string(b), tables, day)
+	text, err := replaceTables(string(b), group, tables, day)
 	if err != nil {
 		return fmt.Errorf("update page %s: %w", path, err)
 	}
 	return os.WriteFile(path, []byte(text), 0o644)
 }
 
-func replaceTables(page string, tables []table, day time.Time) (string, error) {
+func replaceTables(page, group string, tables []table, day time.Time) (string, error) {
 	byTitle := map[string]*table{}
+	measured := pageMeasured + group
 	for i := range tables {
 		byTitle[tables[i].title] = &tables[i]
 	}
@@ -43,7 +45,7 @@ func replaceTables(page string, tables []table, day time.Time) (string, error) {
 			continue
 		}
 		t := byTitle[title]
-		if t == nil && title != pageMeasured {
+		if t == nil && title != measured {
 			continue // not measured this time
 		}
 		delete(byTitle, title)

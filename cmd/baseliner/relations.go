@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/baseliner/baseliner/pkg/calendar"
+	"github.com/baseliner/baseliner/pkg/config"
+	"github.com/baseliner/baseliner/pkg/correlate"
+	"github.com/baseliner/baseliner/pkg/pipeline"
+	"github.com/baseliner/baseliner/pkg/report"
+	"github.com/baseliner/baseliner/pkg/state"
+	"github.com/baseliner/baseliner/pkg/web"
+)
+
+// relationsEvery is how often it is looked whether a week has ended.
+const relationsEvery = time.Hour
+
+func relationOptions(cfg *config.Config) (*calendar.Zone, correlate.Options, error) {
+	zone, err := calendar.Load(cfg.Global.Timezone)
+	lag := (cfg.Correlation.MaxLag + time.Hour - 1) / time.Hour
+	return zone, correlate.Options{MaxLag: int(lag), FDR: cfg.Correlation.FalseDiscoveryRate}, err
+}
+
+func newRelations(cfg *config.Config, ledger *state.Ledger, in *pipeline.Instance, logger *slog.Logger) (*pipeline.Relations, error) {
+	zone, o, err := relationOptions(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return pipeline.NewRelations(pipeline.RelationsOptions{Ledger: ledger, Members: in.Members, Zone: zone, Options: o, Logger: logger}), nil
+}
+
+// reporter writes reports of what was learnt.
+type reporter struct{ relations *pipeline.Relations }
+
+func (r reporter) Report(_ context.Context, kind, format string, params url.Values) ([]byte, error) {
+	d, err := r.document(kind, params.Get("outcome"))
+	if err != nil {
+		return nil, &web.InvalidError{Err: err}
+	}
+	if format == "json" {
+		return json.Marshal(d.Data)
+	}
+	var b bytes.Buffer
+	err = d.Write(&b, report.Format(format))
+	return b.Bytes(), err
+}
+
+var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")
+
+func (r reporter) document(kind, outcome string) (*report.Document, error) {
+	if !slices.Contains(reportKinds, kind) {
+		return nil, fmt.Errorf("report %q is not one of %s", kind, joinNames(reportKinds))
+	}
+	l := r.relations.Latest()
+	if l == nil {
+		return nil, errNotLearnt
+	}
+	var names []string
+	var inputs []report.CorrelationInput
+	for _, s := range l.Family.Studies {
+		names = append(names, s.Outcome)
+		if outcome != "" && s.Outcome != outcome {
+			continue
+		}
+		in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
+		if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
+			in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
+		}
+		inputs = append(inputs, in)
+	}
+	switch {
+	case len(inputs) > 0 && kind == "impact":
+		return report.NewImpact(inputs).Document(), nil
+	case len(inputs) == 1:
+		return report.NewCorrelation(inputs[0]).Document(inputs[0]), nil
+	case len(inputs) > 1:
+		return nil, fmt.Errorf("outcome is required: one of %s", joinNames(names))
+	}
+	if why := l.Unknown[outcome]; why != "" {
+		return nil, fmt.Errorf("nothing is known of %s yet: %s", outcome, why)
+	}
+	for name, why := range l.Unknown {
+		if outcome == "" {
+			return nil, fmt.Errorf("outcome is required; nothing is known of %s yet: %s", name, why)
+		}
+	}
+	if len(names) == 0 {
+		return nil, errors.New("no signal of the layer business has been seen")
+	}
+	return nil, fmt.Errorf("outcome %q is not one of %s", outcome, joinNames(names))
+}
