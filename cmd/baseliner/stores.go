@@ -69,7 +69,7 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	s.engine = promql.New(promql.Options{Lookback: cfg.Global.Lookback, Logger: logger, Registerer: reg})
 	s.ceiling = ingest.NewCeiling(memoryCeiling(cfg.Limits.MemoryBytes), reg, logger)
 	s.door = ingest.NewGuard(s.live, ingest.GuardOptions{
-		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Ceiling: s.ceiling, Registerer: reg, Logger: logger,
+		Future: cfg.Limits.Future, Limits: guardLimits(cfg), Series: s.live.Head().NumSeries, Ceiling: s.ceiling, LateAfter: cfg.Global.EvaluationDelay, Registerer: reg, Logger: logger,
 	})
 	s.deliverer = outbox.NewDeliverer(outbox.Options{
 		DB: s.ledger.DB(), Logger: logger, Registerer: reg, Reserve: reserve(dir), OnDead: func() { s.announcer.Poke() },
@@ -106,7 +106,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 		return nil, err
 	}
 	o := pipeline.Options{
-		Remote: remote,
+		Remote: remote, Late: s.door.Late,
 		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
 		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced, Ties: ties(cfg), Topology: s.topology,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -29,6 +30,7 @@ type GuardOptions struct {
 	Floor      time.Time             // DefaultFloor
 	Limits     Limits                // none
 	Series     func() uint64         // how many series the store has in memory; required by Limits.Series
+	LateAfter  time.Duration         // samples this much older than now are counted as late; 0 counts none
 	Ceiling    *Ceiling              // of memory; nil is none
 	Now        func() time.Time      // time.Now
 	Registerer prometheus.Registerer // nil: the counters are registered nowhere
@@ -58,6 +60,8 @@ type Guard struct {
 	memory   *Ceiling
 	teller   teller
 	accepted prometheus.Counter
+	lateness int64 // milliseconds
+	late     atomic.Int64
 	rejected map[Reason]prometheus.Counter
 }
 
@@ -92,6 +96,13 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 			Help: "Samples written to the live store.",
 		}),
 		rejected: make(map[Reason]prometheus.Counter, len(reasons)),
+		lateness: o.LateAfter.Milliseconds(),
+	}
+	if g.lateness > 0 {
+		factory.NewCounterFunc(prometheus.CounterOpts{
+			Name: "baseliner_ingest_late_samples_total",
+			Help: "Samples that came after the tick they belong to was evaluated: stored, and learnt when their hour closes.",
+		}, func() float64 { return float64(g.late.Load()) })
 	}
 	rejected := factory.NewCounterVec(prometheus.CounterOpts{
 		Name: "baseliner_ingest_rejected_samples_total",
@@ -102,6 +113,9 @@ func NewGuard(next storage.AppendableV2, o GuardOptions) *Guard {
 	}
 	return g
 }
+
+// Late is how many samples came late so far.
+func (g *Guard) Late() int64 { return g.late.Load() }
 
 // Refuse counts n samples that a receiver did not even offer.
 func (g *Guard) Refuse(why *RefusedError, n int) {
@@ -121,6 +135,7 @@ func (g *Guard) AppenderV2(ctx context.Context) storage.AppenderV2 {
 		AppenderV2: g.next.AppenderV2(ctx),
 		guard:      g,
 		ceiling:    g.ceiling(),
+		lateBefore: g.now().UnixMilli() - g.lateness,
 	}
 }
 
@@ -130,6 +145,9 @@ type appender struct {
 	guard   *Guard
 	ceiling int64
 	pending int // appended, not yet committed
+	late    int // of them
+
+	lateBefore int64
 }
 
 // Append implements storage.AppenderV2.
@@ -151,6 +169,9 @@ func (a *appender) Append(ref storage.SeriesRef, ls labels.Labels, st, t int64, 
 	reason := ReasonOf(err)
 	if reason == "" {
 		a.pending++
+		if t < a.lateBefore {
+			a.late++
+		}
 		return ref, err
 	}
 	a.guard.rejected[reason].Inc()
@@ -186,6 +207,9 @@ func (a *appender) Commit() error {
 		return err
 	}
 	a.guard.accepted.Add(float64(a.pending))
-	a.pending = 0
+	if a.guard.lateness > 0 {
+		a.guard.late.Add(int64(a.late))
+	}
+	a.pending, a.late = 0, 0
 	return nil
 }

@@ -16,6 +16,9 @@ func (in *Instance) housekeeping(ctx context.Context, t int64) {
 		in.metrics.commitErrors.WithLabelValues("history").Inc()
 		in.o.Logger.Error("history was not written; the next tick tries again", "err", err)
 	}
+	if err := in.closeHour(ctx, t); err != nil {
+		in.o.Logger.Error("late samples are stored and not learnt", "err", err)
+	}
 	if t-in.snapshotAt >= in.o.SnapshotEvery.Milliseconds() {
 		if err := in.Snapshot(); err != nil {
 			in.o.Logger.Error("snapshot was not written; a restart steps through more recorded points", "err", err)

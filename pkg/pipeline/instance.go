@@ -70,6 +70,7 @@ type Options struct {
 	Samples       storage.Queryable // what signals are evaluated on; Live by default
 	Remote        *promql.Remote    // evaluates signals instead of Engine, if not nil
 	Recorder      storage.Appendable
+	Late          func() int64 // samples so far that came after the tick they belong to; nil: nobody counts them
 	Intervals     promql.Intervals
 	External      map[string]string // labels of every alert
 	Page          *url.URL          // of this instance's pages
@@ -96,6 +97,8 @@ type Instance struct {
 	snapshotAt int64
 	historyTo  int64 // hours before this one are in history
 	pruned     int64 // day of the last pruning
+	lateTo     int64 // hours before this one are closed to what comes late
+	lateSeen   int64 // late samples by then
 	// What a failed commit left for the next one.
 	transitions []Transition
 	incidents   []state.Incident

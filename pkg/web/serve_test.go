@@ -188,3 +188,57 @@ func TestStop(t *testing.T) {
 		t.Errorf("%d requests finished, want 1", finished)
 	}
 }
+
+// Who sends a header byte by byte, or a request that says two lengths, is cut off; the others are served all the while.
+func TestSlowAndCraftyClients(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for a time limit")
+	}
+	t.Parallel()
+	addrs, stop := running(t, Server{Handler: newTestHandler(t, options(t))})
+	defer func() {
+		if err := stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	open := func() net.Conn {
+		var d net.Dialer
+		c, err := d.DialContext(t.Context(), "tcp", addrs[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	slow := open()
+	defer slow.Close()
+	crafty := open()
+	defer crafty.Close()
+	fmt.Fprint(crafty, "POST /-/ready HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\nGET /-/healthy HTTP/1.1\r\n\r\n")
+	line, _ := bufio.NewReader(crafty).ReadString('\n')
+	if !strings.Contains(line, " 400 ") && !strings.Contains(line, " 501 ") {
+		t.Errorf("two lengths are answered %q", line)
+	}
+	began := time.Now()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_, _ = io.Copy(io.Discard, slow)
+	}()
+	for i := 0; ; i++ {
+		_, _ = slow.Write([]byte("GET /-/ready HTTP/1.1 "[i%22 : i%22+1]))
+		if code, _ := fetch(t, addrs[0], ""); code != http.StatusOK {
+			t.Fatalf("another client got %d", code)
+		}
+		select {
+		case <-ended:
+			if took := time.Since(began); took > readHeaderTimeout+3*time.Second {
+				t.Errorf("the slow one was cut off after %s", took)
+			}
+			return
+		case <-time.After(200 * time.Millisecond):
+		}
+		if time.Since(began) > 20*time.Second {
+			t.Fatal("the slow one is never cut off")
+		}
+	}
+}
