@@ -23,7 +23,7 @@ import (
 // demoTale is what came of a shop's past, an hour with or without an incident, and a day after it, on simulated time: the
 // samples of the demo, its configuration, the steps of live running.
 type demoTale struct {
-	told     []string                      // "12:30 firing conversion", in the order of time, from the hour on
+	told     []string                       // "12:30 firing conversion", in the order of time, from the hour on
 	expected map[string]map[int64]*demoBand // signal and series, by time: the last hour of the day after
 	signals  int
 	layers   map[string]int
@@ -31,7 +31,7 @@ type demoTale struct {
 
 type demoBand struct{ center, lower, upper float64 }
 
-const taleWeeks = 3
+const taleWeeks = 2
 
 func tell(t *testing.T, incident bool) *demoTale {
 	t.Helper()
