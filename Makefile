@@ -1,11 +1,11 @@
 # Everything here needs Go, git and make, and nothing else; the race detector also wants a C compiler.
 SHELL       := /bin/bash -o pipefail
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-CONFIG      ?= config/baseliner.yml
+DEMO        ?=
 FUZZTIME    ?= 10s
 GOLANGCI    := go tool -modfile=tools/golangci-lint/go.mod golangci-lint
 # These start no goroutines, or only processes: the race detector would find nothing, slowly.
-PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|cost|alert|config|state|ingest/(csv|openmetrics))$$
+PURE        := /(cmd|examples|tools)/|/pkg/(series|stats|calendar|signal|baseline|detect|correlate|incident|cost|alert|config|state|demo|ingest/(csv|openmetrics))$$
 
 # Tests speak with real programs where these can be had; where CI is set, they must be.
 PEERS       := $(CURDIR)/bin/peers
@@ -20,9 +20,8 @@ endif
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-run: build ## build and start with the example configuration, a small shop to watch beside it (CONFIG=FILE for another)
-	@go build -o bin/shop ./examples/shop
-	@bin/shop & trap "kill $$!" EXIT; echo "pages: http://127.0.0.1:9780/"; bin/baseliner run --config.file=$(CONFIG)
+run: build ## build and start the demo: a simulated shop, its past, an incident (DEMO="--seed=2 --timezone=Europe/Berlin")
+	@bin/baseliner demo $(DEMO)
 
 build: ## build bin/baseliner, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/baseliner ./cmd/baseliner

@@ -138,18 +138,20 @@ type farServer struct {
 	*httptest.Server
 	until  atomic.Int64 // unix seconds
 	ranges atomic.Int64 // range queries that were answered
+
+	metrics []string // whose names it tells
 }
 
-func newFarServer(t *testing.T) *farServer {
+func newFarServer(t *testing.T, metrics ...string) *farServer {
 	t.Helper()
-	f := &farServer{}
+	f := &farServer{metrics: metrics}
 	f.until.Store(math.MaxInt64)
 	f.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := r.ParseForm(); err != nil {
 			t.Error(err)
 		}
 		if strings.HasSuffix(r.URL.Path, "/label/__name__/values") {
-			fmt.Fprint(w, `{"status":"success","data":["go_goroutines_of_somebody_else"]}`)
+			fmt.Fprintf(w, `{"status":"success","data":["%s"]}`, strings.Join(f.metrics, `","`))
 			return
 		}
 		number := func(name string) int64 {

@@ -81,7 +81,7 @@ func runDemo(ctx context.Context, o *demoOptions, stdout io.Writer, logger *slog
 	if err != nil {
 		return err
 	}
-	story.begins(o, shop)
+	story.begins(o)
 	if err := shop.learnPast(ctx, o, file, stdout, logger); err != nil {
 		return err
 	}

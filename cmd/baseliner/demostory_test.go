@@ -31,7 +31,7 @@ type demoTale struct {
 
 type demoBand struct{ center, lower, upper float64 }
 
-const taleWeeks = 3
+const taleWeeks = 2
 
 func tell(t *testing.T, incident bool) *demoTale {
 	t.Helper()

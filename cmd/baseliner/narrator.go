@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -40,12 +41,12 @@ func (n *narrator) say(format string, args ...any) {
 
 func (n *narrator) clock() string { return time.Now().In(n.zone).Format("15:04:05") }
 
-func (n *narrator) begins(o *demoOptions, s *demoShop) {
-	n.say(`A small web shop, simulated (seed %d): a machine with two containers, a database, an HTTP service, visits and orders.
-Its %d weeks of history are made now, a sample every %s, and stepped through the code that runs live. From then on nothing
-is sped up: three pages of metrics are scraped every 5 s and judged every %s.
-`, o.seed, o.weeks, "30 s", demoTick)
-	_ = s
+func (n *narrator) begins(o *demoOptions) {
+	n.say(`A web shop, simulated (seed %d): a machine with two containers, a database, an HTTP service, visits and orders.
+Its %d weeks of history are made now, a sample every 30 s, and stepped through the code that runs live. From then on nothing
+is sped up: three pages of metrics are scraped every 5 s and judged every %s. Signals of packs
+are shown on the pages; the three that the shop's owner wrote ring.
+`, o.seed, o.weeks, demoTick)
 }
 
 func (n *narrator) knows(took time.Duration) {
@@ -107,10 +108,26 @@ func (n *narrator) print(what string, alerts template.Alerts) {
 			fmt.Fprintf(n.w, "  %-14s what to do: %s\n", "", text)
 		}
 		if a.Labels["severity"] != "info" {
-			fmt.Fprintf(n.w, "  %-14s look: %s\n", "", a.GeneratorURL)
+			fmt.Fprintf(n.w, "  %-14s look: %s\n", "", link(a.GeneratorURL))
 		}
 	}
 	fmt.Fprintln(n.w)
+}
+
+// link is the page of an alert without what only Prometheus' own page would need.
+func link(page string) string {
+	u, err := url.Parse(page)
+	if err != nil {
+		return page
+	}
+	q := u.Query()
+	for name := range q {
+		if strings.HasPrefix(name, "g0.") {
+			q.Del(name)
+		}
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
 }
 
 func plural(n int, what string) string {
@@ -137,7 +154,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	if !pause(ctx, time.Until(to)) {
 		return nil
 	}
-	n.say("%s  The index is back.", n.clock())
+	n.say("%s  The index is back. Ends are told with some patience: conversion is judged on the counts of several minutes.", n.clock())
 	over := time.After(time.Until(to.Add(demoSettle)))
 	for !n.quiet() {
 		select {
@@ -148,19 +165,20 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		case <-n.heard:
 		}
 	}
-	n.say(`%s  It is over: %s, each told once when it began and once when it ended. The incident taught nothing:
-          what lies outside its band teaches a tenth, and an hour is known by the rest of it.
-
-What to look at next
-  %s/                                     every signal, with its band
-  %s/signal?name=conversion      the drop, and what was normal
-  baseliner explain --url=%s --signal=conversion --at=-2m      why it fired, gate by gate
-  baseliner check --url=%s                 which packs are on, and why
-  %s/metrics/results                      value, expectation and band of every signal, for Prometheus
-  README.md                                              the same for your own /metrics and your own Prometheus
-`, n.clock(), plural(n.ever, "alert"), page, page, page, page, page)
+	n.say("%s  It is over: %s, each told once when it began and once when it ended. What lies outside its band teaches a tenth:", n.clock(), plural(n.ever, "alert"))
+	n.say("          tomorrow at this hour the shop is judged as if today had been well.\n\nWhat to look at next")
+	for _, next := range [][2]string{
+		{"every signal with its band", page + "/"},
+		{"the drop, and what was normal", page + "/signal?name=conversion"},
+		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=-4m"},
+		{"ready-made signals, and why each is on", "baseliner check --url=" + page},
+		{"bands for your own Prometheus", page + "/metrics/results"},
+		{"your own /metrics, your own Prometheus", "README.md"},
+	} {
+		n.say("  %-40s %s", next[0], next[1])
+	}
 	if !o.exit {
-		n.say("The shop goes on. Ctrl-C ends it.")
+		n.say("\nThe shop goes on. Ctrl-C ends it.")
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ type meters struct {
 	backends, active, size           *float64
 }
 
-var latencyBounds = []float64{.025, .05, .1, .2, .35, .6, 1, 2, 4, 8}
+var latencyBounds = []float64{.025, .05, .1, .15, .2, .3, .4, .6, 1, 2, 4, 8}
 
 func (s *Shop) buildPages() {
 	m := &s.m
@@ -120,7 +120,7 @@ func (s *Shop) stepDatabase(sec, n, total, ill float64) {
 	m := &s.m
 	*m.commits += n * 0.995
 	*m.rollbacks += poisson(s.rng, n*0.005)
-	misses := poisson(s.rng, n*1.2*(1+9*ill))
+	misses := poisson(s.rng, n*0.3*(1+9*ill))
 	*m.misses += misses
 	*m.hits += poisson(s.rng, n*120)
 	*m.active = poisson(s.rng, total/sec)
@@ -137,7 +137,7 @@ func (s *Shop) stepDatabase(sec, n, total, ill float64) {
 	*m.writes += writes
 	*m.writeTime += writes * 0.0003 * (1 + ill)
 	*m.written += writes * 12e3
-	*m.containerCPU["postgres"] += (0.05 + 0.6*total/sec*(1-0.5*ill)) * sec * 0.2
+	*m.containerCPU["postgres"] += (0.05 + 0.12*total/sec*(1-0.9*ill)) * sec
 	*m.containerMemory["postgres"] = 3.2e9 * (1 + 0.004*s.rng.NormFloat64())
 	s.cpu(iowait, (0.006+0.08*ill)*cpus*sec*s.machine.step(s.rng, 0))
 }
@@ -145,7 +145,7 @@ func (s *Shop) stepDatabase(sec, n, total, ill float64) {
 // stepMachine takes the requests that were answered.
 func (s *Shop) stepMachine(sec, requests, busy, ill float64, released bool) {
 	m := &s.m
-	work := (0.06 + 0.004*requests/sec) * sec * s.machine.step(s.rng, sec)
+	work := (0.06 + 0.0018*requests/sec) * sec * s.machine.step(s.rng, sec)
 	held := 620e6 + 90e6*busy
 	if released {
 		held *= 1.15
@@ -165,10 +165,10 @@ func (s *Shop) stepMachine(sec, requests, busy, ill float64, released bool) {
 	*m.load = max(work*1.7/sec+1.5*ill+0.15*s.rng.NormFloat64(), 0)
 	used := disk * (collection + 0.002*s.now.Sub(s.began).Hours()/24)
 	*m.free = disk - used - 2e8*s.rng.Float64()
-	*m.received += requests * 1400
-	*m.sent += requests * 21e3
+	*m.received += requests * 350
+	*m.sent += requests * 5e3
 	*m.connections = 30 + poisson(s.rng, 60*busy)
-	*m.switches += poisson(s.rng, (900+14*requests/sec)*sec)
+	*m.switches += poisson(s.rng, (900+4*requests/sec)*sec)
 }
 
 // cpu adds time of a mode, spread over the CPUs.

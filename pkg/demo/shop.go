@@ -7,7 +7,7 @@ import (
 )
 
 // Busiest is how many visitors come a second in the busiest hour, before growth.
-const Busiest = 30.0
+const Busiest = 120.0
 
 // route is a page of the shop.
 type route struct {

@@ -15,17 +15,23 @@ import (
 const (
 	embeddedTicks = 120
 	remoteTicks   = 1440
+
+	embeddedPoints = 100_000 // with few series a span may be longer
 )
+
+// span is how many ticks are evaluated at once.
+func (e *Evaluator) span(core *Core) int64 {
+	if e.Remote != nil {
+		return remoteTicks
+	}
+	return int64(min(max(embeddedPoints/max(core.Size(), 1), embeddedTicks), remoteTicks))
+}
 
 // EachTick evaluates the core's signals at every tick of [from, to] by range queries and hands the inputs to f, tick by
 // tick: what Tick would have seen, at a fraction of the price. interval is that of ticks in milliseconds.
 func (e *Evaluator) EachTick(ctx context.Context, core *Core, from, to, interval int64, f func(t int64, inputs []Input) error) error {
-	spanTicks := int64(embeddedTicks)
-	if e.Remote != nil {
-		spanTicks = remoteTicks
-	}
 	from = (from + interval - 1) / interval * interval
-	for ; from <= to; from += spanTicks * interval {
+	for spanTicks := e.span(core); from <= to; from, spanTicks = from+spanTicks*interval, e.span(core) {
 		end := min(from+(spanTicks-1)*interval, to/interval*interval)
 		observations, err := e.observe(ctx, core, from, end, interval, spanTicks) // by signal, then by tick
 		if err != nil {
