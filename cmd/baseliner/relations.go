@@ -48,9 +48,12 @@ type reporter struct {
 func (r reporter) Report(ctx context.Context, kind, format string, params url.Values) ([]byte, error) {
 	var d *report.Document
 	var err error
-	if kind == "change" {
+	switch kind {
+	case "change":
 		d, err = r.change(ctx, params.Get("at"))
-	} else {
+	case "envelope":
+		d, err = r.envelope(ctx)
+	default:
 		d, err = r.document(kind, params.Get("outcome"))
 	}
 	if err != nil {
@@ -89,15 +92,30 @@ func (r reporter) change(ctx context.Context, when string) (*report.Document, er
 		return nil, err
 	}
 	zone := r.relations.Zone()
-	in.At, in.Until, in.Traffic, in.FDR, in.Changes = zone.Local(at.UnixMilli()), zone.Local(c.Until*hourMillis), c.Traffic, c.FDR, c.Changes
+	in.At, in.Until, in.Traffic, in.FDR, in.Changes = zone.Local(at.UnixMilli()), zone.Local(c.End*hourMillis), c.Traffic(), c.FDR, c.Changes
 	in.Bad = func(name string) series.Direction {
-		m := c.Bad[name]
+		m := c.Members[name]
 		if d := badDirection(&m.Def); d != series.Both || !m.Business() {
 			return d
 		}
 		return series.Down
 	}
 	return report.NewChange(in).Document(), nil
+}
+
+// envelope looks at everything that is no business figure, over the load of the last weeks.
+func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
+	h, err := r.relations.Recent(ctx, r.now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	var all []*correlate.Series
+	for _, s := range h.All {
+		if s != h.Volume && s.Layer != series.Business {
+			all = append(all, s)
+		}
+	}
+	return envelopeOf(h.Frame, all, h.Volume, r.relations.Zone())
 }
 
 var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")

@@ -37,7 +37,7 @@ type reportOptions struct {
 
 func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	o := &reportOptions{}
-	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy.").Required().EnumVar(&o.kind, reportKinds...)
+	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
 	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
@@ -54,7 +54,7 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	return o
 }
 
-var reportKinds = []string{"correlation", "impact", "change"}
+var reportKinds = []string{"correlation", "impact", "change", "envelope"}
 
 func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
 	var text []byte
@@ -249,8 +249,11 @@ func (o *reportOptions) fromFile() (*report.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.kind == "change" {
+	switch o.kind {
+	case "change":
 		return o.changeOfFile(t)
+	case "envelope":
+		return o.envelopeOfFile(t)
 	}
 	in, err := o.relations(t)
 	if err != nil {

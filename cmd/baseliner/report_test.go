@@ -281,6 +281,9 @@ signals:
 	if change := must(t, "report", "change", "--at="+threeDaysAgo, url); !strings.Contains(change, "# Before and after ") || !strings.Contains(change, "checkout_latency_seconds") || !strings.Contains(change, "traffic is visits") {
 		t.Errorf("the change of a running instance:\n%s", change)
 	}
+	if envelope := must(t, "report", "envelope", url); !strings.Contains(envelope, "Load is visits") || !strings.Contains(envelope, "checkout_latency_seconds") || strings.Contains(envelope, "| orders") {
+		t.Errorf("the envelope of a running instance:\n%s", envelope)
+	}
 	if status, _, stderr := command(t, "report", "change", url); status == 0 || !strings.Contains(stderr, "no deploy was told") {
 		t.Errorf("a change without a deploy: %d, %s", status, stderr)
 	}
@@ -337,5 +340,45 @@ func TestChangeReportOfAFile(t *testing.T) {
 		if status, _, stderr := command(t, strings.Fields("report change --input="+file+" "+c.at)...); status == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: %d, %s; want %q", c.at, status, stderr, c.want)
 		}
+	}
+}
+
+// TestEnvelopeReportOfAFile has a queue that grows steeply above 70 % of the peak.
+func TestEnvelopeReportOfAFile(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(shopFileText(t, 6, someMonday)), "\n")
+	lines[0] += ",queue_seconds"
+	for i, l := range lines[1:] {
+		visits, err := strconv.ParseFloat(strings.Split(l, ",")[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		load := visits / 2300
+		lines[1+i] += fmt.Sprintf(",%.4f", 0.02+0.01*load+0.5*math.Max(load-0.7, 0))
+	}
+	file := write(t, t.TempDir(), "shop.csv", strings.Join(lines, "\n"))
+	args := []string{"report", "envelope", "--input=" + file, "--outcome=orders"}
+	var data struct {
+		Traffic string
+		All     []struct {
+			Measurement, Verdict string
+			Knee                 struct{ Value, Low, High float64 }
+			Rows                 []struct {
+				Hours int
+				P50   *float64
+			}
+		} `json:"measurements"`
+	}
+	if err := json.Unmarshal([]byte(must(t, append(args, "--format=json")...)), &data); err != nil {
+		t.Fatal(err)
+	}
+	if a := data.All; len(a) != 5 || a[0].Measurement != "queue_seconds" || a[0].Verdict != "knee" || a[0].Knee.Value < 0.55 || a[0].Knee.Value > 0.85 || data.Traffic != "visits" || len(a[0].Rows) != 5 {
+		t.Errorf("%+v", data)
+	}
+	if text := must(t, args...); !strings.Contains(text, "> **queue_seconds** bends at **") || strings.Contains(text, "| orders") {
+		t.Errorf("the text:\n%s", text)
+	}
+	if status, _, stderr := command(t, append(args, "--volume=none")...); status == 0 || !strings.Contains(stderr, "--volume is required") {
+		t.Errorf("without a load: %d, %s", status, stderr)
 	}
 }
