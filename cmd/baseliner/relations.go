@@ -16,6 +16,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/correlate"
 	"github.com/baseliner/baseliner/pkg/pipeline"
 	"github.com/baseliner/baseliner/pkg/report"
+	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/state"
 	"github.com/baseliner/baseliner/pkg/web"
 )
@@ -37,11 +38,24 @@ func newRelations(cfg *config.Config, ledger *state.Ledger, in *pipeline.Instanc
 	return pipeline.NewRelations(pipeline.RelationsOptions{Ledger: ledger, Members: in.Members, Zone: zone, Options: o, Logger: logger}), nil
 }
 
-// reporter writes reports of what was learnt.
-type reporter struct{ relations *pipeline.Relations }
+// reporter writes reports of what was learnt, and of what changed after deploys.
+type reporter struct {
+	relations *pipeline.Relations
+	notes     *pipeline.Annotations
+	now       func() time.Time
+}
 
-func (r reporter) Report(_ context.Context, kind, format string, params url.Values) ([]byte, error) {
-	d, err := r.document(kind, params.Get("outcome"))
+func (r reporter) Report(ctx context.Context, kind, format string, params url.Values) ([]byte, error) {
+	var d *report.Document
+	var err error
+	switch kind {
+	case "change":
+		d, err = r.change(ctx, params.Get("at"))
+	case "envelope":
+		d, err = r.envelope(ctx)
+	default:
+		d, err = r.document(kind, params.Get("outcome"))
+	}
 	if err != nil {
 		return nil, &web.InvalidError{Err: err}
 	}
@@ -51,6 +65,57 @@ func (r reporter) Report(_ context.Context, kind, format string, params url.Valu
 	var b bytes.Buffer
 	err = d.Write(&b, report.Format(format))
 	return b.Bytes(), err
+}
+
+// change compares before and after an instant, that of the newest deploy by default.
+func (r reporter) change(ctx context.Context, when string) (*report.Document, error) {
+	now := r.now()
+	in := report.ChangeInput{}
+	var at time.Time
+	if when != "" {
+		var err error
+		if at, err = parseInstant("at", when, now); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range r.notes.List() {
+		start := time.UnixMilli(a.Start)
+		if a.Type == pipeline.DeployMark && !start.After(now) && (when == "" && start.After(at) || when != "" && start.Equal(at)) {
+			at, in.What = start, a.Text
+		}
+	}
+	if at.IsZero() {
+		return nil, errors.New("no deploy was told, and at is not given: when was the change?")
+	}
+	c, err := r.relations.Compare(ctx, at.UnixMilli(), now.UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	zone := r.relations.Zone()
+	in.At, in.Until, in.Traffic, in.FDR, in.Changes = zone.Local(at.UnixMilli()), zone.Local(c.End*hourMillis), c.Traffic(), c.FDR, c.Changes
+	in.Bad = func(name string) series.Direction {
+		m := c.Members[name]
+		if d := badDirection(&m.Def); d != series.Both || !m.Business() {
+			return d
+		}
+		return series.Down
+	}
+	return report.NewChange(in).Document(), nil
+}
+
+// envelope looks at everything that is no business figure, over the load of the last weeks.
+func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
+	h, err := r.relations.Recent(ctx, r.now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	var all []*correlate.Series
+	for _, s := range h.All {
+		if s != h.Volume && s.Layer != series.Business {
+			all = append(all, s)
+		}
+	}
+	return envelopeOf(h.Frame, all, h.Volume, r.relations.Zone())
 }
 
 var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")

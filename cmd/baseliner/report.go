@@ -32,11 +32,12 @@ type reportOptions struct {
 	where
 	kind, outcome, span, to, format, out, input string
 	volume, outcomeKind, worth, zone, config    string
+	at                                          string
 }
 
 func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	o := &reportOptions{}
-	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked.").Required().EnumVar(&o.kind, reportKinds...)
+	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
 	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
@@ -47,12 +48,13 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	c.Flag("kind", "Of the outcome in --input: auto, gauge, count, or ratio (of --volume).").Default("auto").EnumVar(&o.outcomeKind, "auto", "gauge", "count", "ratio")
 	c.Flag("value-per-unit", "What one of the outcome is worth, as in '42 EUR'.").StringVar(&o.worth)
 	c.Flag("timezone", "IANA time zone in which the hours of --input are counted.").Default("UTC").StringVar(&o.zone)
+	c.Flag("at", "Of a change: when it was; by default the newest deploy that the instance was told.").StringVar(&o.at)
 	c.Flag("config.file", "With --input, take units, layers and values of the signals named like columns from this configuration; with --storage.path, that of the stopped instance.").StringVar(&o.config)
 	o.flags(c)
 	return o
 }
 
-var reportKinds = []string{"correlation", "impact"}
+var reportKinds = []string{"correlation", "impact", "change", "envelope"}
 
 func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
 	var text []byte
@@ -91,7 +93,8 @@ func (o *reportOptions) ofRunning(ctx context.Context) ([]byte, error) {
 	if err := o.ofWeek(); err != nil {
 		return nil, err
 	}
-	params := url.Values{"outcome": {o.outcome}, "format": {o.format}}
+	params := o.params()
+	params.Set("format", o.format)
 	if o.format != "json" {
 		text, _, err := o.ask(ctx, http.MethodGet, "reports/"+o.kind, params, nil)
 		return text, err
@@ -101,6 +104,17 @@ func (o *reportOptions) ofRunning(ctx context.Context) ([]byte, error) {
 		return nil, err
 	}
 	return indented(data)
+}
+
+func (o *reportOptions) params() url.Values {
+	v := url.Values{}
+	if o.outcome != "" {
+		v.Set("outcome", o.outcome)
+	}
+	if o.at != "" {
+		v.Set("at", o.at)
+	}
+	return v
 }
 
 func indented(data []byte) ([]byte, error) {
@@ -149,7 +163,8 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 	if err := relations.Learn(ctx, in.LastTick()); err != nil {
 		return nil, err
 	}
-	if text, err = (reporter{relations}).Report(ctx, o.kind, o.format, url.Values{"outcome": {o.outcome}}); err != nil || o.format != "json" {
+	last := func() time.Time { return time.UnixMilli(in.LastTick()) }
+	if text, err = (reporter{relations, st.notes, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
 		return text, err
 	}
 	return indented(text)
@@ -233,6 +248,12 @@ func (o *reportOptions) fromFile() (*report.Document, error) {
 	t, err := o.open()
 	if err != nil {
 		return nil, err
+	}
+	switch o.kind {
+	case "change":
+		return o.changeOfFile(t)
+	case "envelope":
+		return o.envelopeOfFile(t)
 	}
 	in, err := o.relations(t)
 	if err != nil {

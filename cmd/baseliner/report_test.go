@@ -277,6 +277,16 @@ signals:
 	if impact := must(t, "report", "impact", url); !strings.Contains(impact, "What measurements take of visits and orders") {
 		t.Errorf("the impact of a running instance:\n%s", impact)
 	}
+	threeDaysAgo := time.Now().Add(-3 * 24 * time.Hour).UTC().Format(time.RFC3339)
+	if change := must(t, "report", "change", "--at="+threeDaysAgo, url); !strings.Contains(change, "# Before and after ") || !strings.Contains(change, "checkout_latency_seconds") || !strings.Contains(change, "traffic is visits") {
+		t.Errorf("the change of a running instance:\n%s", change)
+	}
+	if envelope := must(t, "report", "envelope", url); !strings.Contains(envelope, "Load is visits") || !strings.Contains(envelope, "checkout_latency_seconds") || strings.Contains(envelope, "| orders") {
+		t.Errorf("the envelope of a running instance:\n%s", envelope)
+	}
+	if status, _, stderr := command(t, "report", "change", url); status == 0 || !strings.Contains(stderr, "no deploy was told") {
+		t.Errorf("a change without a deploy: %d, %s", status, stderr)
+	}
 	for _, c := range []struct{ args, want string }{
 		{"--outcome=sales", `outcome "sales" is not one of`},
 		{"", "outcome is required: one of visits, orders"},
@@ -286,5 +296,89 @@ signals:
 		if status, _, stderr := command(t, append([]string{"report", "correlation", url}, strings.Fields(c.args)...)...); status == 0 || !strings.Contains(stderr, c.want) {
 			t.Errorf("report correlation %s: status %d, %q; want %q", c.args, status, stderr, c.want)
 		}
+	}
+}
+
+// TestChangeReportOfAFile tells a release after which the checkout is 60 ms slower.
+func TestChangeReportOfAFile(t *testing.T) {
+	t.Parallel()
+	const begin, perHour = someMonday, 6
+	release := begin + (4*168+30)*3600
+	lines := strings.Split(strings.TrimSpace(shopFileText(t, 5, begin)), "\n")
+	for i, l := range lines[1:] {
+		if cells := strings.Split(l, ","); begin+i*600 >= release {
+			v, err := strconv.ParseFloat(cells[3], 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cells[3] = fmt.Sprintf("%.4f", v+0.06)
+			lines[1+i] = strings.Join(cells, ",")
+		}
+	}
+	file := write(t, t.TempDir(), "shop.csv", strings.Join(lines, "\n"))
+	args := []string{"report", "change", "--input=" + file, "--outcome=orders", "--at=" + strconv.Itoa(release)}
+	var data struct {
+		Changed []struct {
+			Measurement, Verdict string
+			Effect               struct{ Value, Low, High float64 }
+		}
+		Same []struct{ Measurement string } `json:"no_change_seen"`
+	}
+	if err := json.Unmarshal([]byte(must(t, append(args, "--format=json")...)), &data); err != nil {
+		t.Fatal(err)
+	}
+	// 60 ms of 290 ms.
+	if c := data.Changed; len(c) != 1 || c[0].Measurement != "checkout_latency_seconds" || c[0].Verdict != "worse" || c[0].Effect.Low > 21 || c[0].Effect.High < 21 || len(data.Same) != 5 {
+		t.Errorf("%+v", data)
+	}
+	if text := must(t, args...); !strings.Contains(text, "> **checkout_latency_seconds** is **worse**: higher by **") {
+		t.Errorf("the text:\n%s", text)
+	}
+	for _, c := range []struct{ at, want string }{
+		{"", "--at is required"}, {"--at=2020-01-01T00:00:00Z", "outside the rows"}, {"--at=" + strconv.Itoa(begin+86400), "want two weeks"},
+	} {
+		if status, _, stderr := command(t, strings.Fields("report change --input="+file+" "+c.at)...); status == 0 || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: %d, %s; want %q", c.at, status, stderr, c.want)
+		}
+	}
+}
+
+// TestEnvelopeReportOfAFile has a queue that grows steeply above 70 % of the peak.
+func TestEnvelopeReportOfAFile(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(shopFileText(t, 6, someMonday)), "\n")
+	lines[0] += ",queue_seconds"
+	for i, l := range lines[1:] {
+		visits, err := strconv.ParseFloat(strings.Split(l, ",")[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		load := visits / 2300
+		lines[1+i] += fmt.Sprintf(",%.4f", 0.02+0.01*load+0.5*math.Max(load-0.7, 0))
+	}
+	file := write(t, t.TempDir(), "shop.csv", strings.Join(lines, "\n"))
+	args := []string{"report", "envelope", "--input=" + file, "--outcome=orders"}
+	var data struct {
+		Traffic string
+		All     []struct {
+			Measurement, Verdict string
+			Knee                 struct{ Value, Low, High float64 }
+			Rows                 []struct {
+				Hours int
+				P50   *float64
+			}
+		} `json:"measurements"`
+	}
+	if err := json.Unmarshal([]byte(must(t, append(args, "--format=json")...)), &data); err != nil {
+		t.Fatal(err)
+	}
+	if a := data.All; len(a) != 5 || a[0].Measurement != "queue_seconds" || a[0].Verdict != "knee" || a[0].Knee.Value < 0.55 || a[0].Knee.Value > 0.85 || data.Traffic != "visits" || len(a[0].Rows) != 5 {
+		t.Errorf("%+v", data)
+	}
+	if text := must(t, args...); !strings.Contains(text, "> **queue_seconds** bends at **") || strings.Contains(text, "| orders") {
+		t.Errorf("the text:\n%s", text)
+	}
+	if status, _, stderr := command(t, append(args, "--volume=none")...); status == 0 || !strings.Contains(stderr, "--volume is required") {
+		t.Errorf("without a load: %d, %s", status, stderr)
 	}
 }

@@ -36,6 +36,14 @@ func (e Effect) Detectable() float64 {
 	return (distuv.StudentsT{Sigma: 1, Nu: e.DF}.Quantile(0.975) + power80) * e.SE
 }
 
+// p is that of no effect, two-sided.
+func (e Effect) p() float64 {
+	if !(e.DF >= 1) || !(e.SE > 0) {
+		return 1
+	}
+	return 2 * distuv.StudentsT{Sigma: 1, Nu: e.DF}.Survival(math.Abs(e.Coef)/e.SE)
+}
+
 func newEffect(coef, se, df float64) Effect {
 	e := Effect{Coef: coef, SE: se, DF: df}
 	e.Low, e.High = e.interval(0.95)

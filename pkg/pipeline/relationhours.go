@@ -117,8 +117,8 @@ func (m *Member) hoursOf(ledger *state.Ledger, forgotten *Forgotten, f *correlat
 // counts tells whether the values are events or amounts that add up.
 func (m *Member) counts() bool { return m.Def.Kind == "count" || m.Def.ValuePerUnit != nil }
 
-// business tells whether the series is an outcome.
-func (m *Member) business() bool { return m.Def.Layer == series.Business }
+// Business tells whether the series is a business figure.
+func (m *Member) Business() bool { return m.Def.Layer == series.Business }
 
 // trafficNames are the signals that are taken for the traffic to hold equal, with or without _total, in this order.
 var trafficNames = []string{"visits", "sessions", "visitors", "page_views", "pageviews", "checkouts", "http_requests", "requests"}

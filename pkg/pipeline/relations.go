@@ -73,6 +73,13 @@ func (r *Relations) Set(zone *calendar.Zone, o correlate.Options) {
 	r.o.Zone, r.o.Options = zone, o
 }
 
+// Zone is where weeks begin.
+func (r *Relations) Zone() *calendar.Zone {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.o.Zone
+}
+
 // Latest is the newest evaluation; nil before the first.
 func (r *Relations) Latest() *Learnt {
 	r.mu.RLock()
@@ -183,7 +190,7 @@ func (o *RelationsOptions) tryAll(ctx context.Context, members []Member, forgott
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if m.business() && len(outcomes) == maxOutcomes || !m.business() && len(drivers) == maxDrivers {
+		if m.Business() && len(outcomes) == maxOutcomes || !m.Business() && len(drivers) == maxDrivers {
 			l.Unknown[m.Name] = "too many series: relations are learnt of 20 business series and 500 others"
 			continue
 		}
@@ -192,7 +199,7 @@ func (o *RelationsOptions) tryAll(ctx context.Context, members []Member, forgott
 			return nil, fmt.Errorf("read history of %s: %w", m.Name, err)
 		}
 		l.Members[m.Name] = *m
-		if m.business() {
+		if m.Business() {
 			outcomes = append(outcomes, s)
 		} else {
 			drivers = append(drivers, s)

@@ -30,6 +30,7 @@ type Text string
 type Lead struct {
 	Text  string
 	Grade string // A, B, C, or empty for what was not found
+	Badge string // instead of the grade, in its colour
 }
 
 // Table has a head and rows of texts; columns of numbers stand to the right.

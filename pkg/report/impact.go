@@ -104,16 +104,20 @@ func (i *Impact) ranking() Section {
 		return s
 	}
 	t := &Table{
-		Name: "impact", Head: []string{"measurement", "layer", "of", "grade", "lost in 30 days", "95 % range", "one step better brings", "95 % range", "moves with it"},
-		Numbers: []bool{false, false, false, false, true, true, true, true, false},
+		Name: "impact", Head: []string{"measurement", "layer", "of", "grade", "lost in 30 days", "95 % range", "one step better brings", "95 % range"},
+		Numbers: []bool{false, false, false, false, true, true, true, true},
 	}
 	data := Table{Head: []string{"measurement", "lost", "low", "high", "saved", "saved low", "saved high"}, Numbers: []bool{false, true, true, true, true, true, true}}
 	for _, r := range i.Ranking {
 		format := func(v float64) string { return amount(v, r.Unit) }
 		m := r.Money
+		name := r.Driver
+		if len(r.MovesWith) > 0 {
+			name += ", with " + list(r.MovesWith, 2)
+		}
 		t.Rows = append(t.Rows, []string{
-			r.Driver, r.Layer, r.Outcome, r.Grade, format(float64(m.PerMonth.Value)), between(float64(m.PerMonth.Low), float64(m.PerMonth.High), format, format),
-			fmt.Sprintf("%s per %s", format(float64(m.Saved.Value)), stepOf(r.Finding)), between(float64(m.Saved.Low), float64(m.Saved.High), format, format), list(r.MovesWith, 2),
+			name, r.Layer, r.Outcome, r.Grade, format(float64(m.PerMonth.Value)), between(float64(m.PerMonth.Low), float64(m.PerMonth.High), format, format),
+			fmt.Sprintf("%s per %s", format(float64(m.Saved.Value)), stepOf(r.Finding)), between(float64(m.Saved.Low), float64(m.Saved.High), format, format),
 		})
 		row := []string{r.Driver + " → " + r.Outcome}
 		for _, v := range []Range{m.PerMonth, m.Saved} {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/baseliner/baseliner/pkg/correlate"
 )
@@ -77,15 +78,17 @@ type groupsOf struct {
 	trues int
 }
 
-func kins() []kin {
+// kins are the kinds of families; in the short form wide ones have a fifth of the drivers.
+func kins(short bool) []kin {
 	crowded, struck, slowed := usualShop, usualShop, usualShop
 	crowded.crowding = 0.2
 	struck.incident = outage{hours: 6, slow: 0.3, keep: 0.4}
 	slowed.incident = outage{hours: 24, slow: 0.1, keep: 0.8}
-	tens := make([]int, 10)
-	for i := range tens {
-		tens[i] = 50
+	each, unrelated := 50, 495
+	if short {
+		each, unrelated = 10, 95
 	}
+	tens := slices.Repeat([]int{each}, 10)
 	return []kin{
 		{
 			name: "40 unrelated + 10 true", families: 40, fdr: 0.07, power: 0.9,
@@ -96,11 +99,11 @@ func kins() []kin {
 			draw: pairs(2, crowded, crowded, 10, 10),
 		},
 		{
-			name: "one outcome, 495 unrelated that correlate .8 + 5 true", families: 40, fdr: 0.07,
-			draw: wide(3, usualShop, groupsOf{sizes: []int{1, 1, 1, 1, 1, 495}, trues: 5}),
+			name: fmt.Sprintf("one outcome, %d unrelated that correlate .8 + 5 true", unrelated), families: 40, fdr: 0.07,
+			draw: wide(3, usualShop, groupsOf{sizes: []int{1, 1, 1, 1, 1, unrelated}, trues: 5}),
 		},
 		{
-			name: "one outcome, ten groups of 50 that correlate .8, 5 with a true one", families: 40, fdr: 0.07, findings: true,
+			name: fmt.Sprintf("one outcome, ten groups of %d that correlate .8, 5 with a true one", each), families: 40, fdr: 0.07, findings: true,
 			draw: wide(4, usualShop, groupsOf{sizes: tens, trues: 5}),
 		},
 		{
@@ -145,7 +148,7 @@ type familyCount struct {
 func runRelations(o options) (finding, error) {
 	out := &relationsReport{}
 	var errs []error
-	for _, k := range kins() {
+	for _, k := range kins(o.short) {
 		n := k.families
 		if o.short {
 			n = max(n/20, 2)
