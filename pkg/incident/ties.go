@@ -25,7 +25,7 @@ const (
 // common are labels that say where something runs, and not what it is: sharing them means nothing.
 var common = []string{"job", "cluster", "namespace", "env", "environment", "region", "zone", "team", "tenant", "le", "quantile"}
 
-// Related tells whether two anomalies are one story, and why, in words.
+// Related tells whether an anomaly is one story with b, which was there before, and why, in words.
 func (t *Ties) Related(a, b *Anomaly) (why string, ok bool) {
 	switch {
 	case a.Service != "" && a.Service == b.Service:
@@ -38,7 +38,7 @@ func (t *Ties) Related(a, b *Anomaly) (why string, ok bool) {
 		}
 	}
 	if t.Learned != nil && a.Signal != b.Signal && t.Learned(a.Signal, b.Signal) {
-		return "known to move with " + other(a, b), true
+		return "known to move with " + b.Signal, true
 	}
 	if a.Service != "" && b.Service != "" {
 		return "", false
@@ -60,8 +60,5 @@ func (t *Ties) Related(a, b *Anomaly) (why string, ok bool) {
 	if apart := a.StartsAt - b.StartsAt; max(apart, -apart) > strangers.Milliseconds() || t.Together == nil || !t.Together(a, b) {
 		return "", false
 	}
-	return "moved with " + other(a, b), true
+	return "moved with " + b.Signal, true
 }
-
-// other names the anomaly that was there before.
-func other(_, there *Anomaly) string { return there.Signal }

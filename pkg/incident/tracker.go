@@ -41,6 +41,7 @@ func (t *Tracker) Step(now int64, open []Anomaly, ties *Ties) (changes []Change)
 			t.join(now, open[i], ties)
 		}
 	}
+	t.reunite(now, ties)
 	kept := t.Open[:0]
 	for _, in := range t.Open {
 		c := Change{Incident: in}
@@ -74,6 +75,26 @@ func (t *Tracker) Step(now int64, open []Anomaly, ties *Ties) (changes []Change)
 		return cmp.Or(cmp.Compare(a.StartsAt, b.StartsAt), cmp.Compare(a.ID, b.ID))
 	})
 	return changes
+}
+
+// reunite asks once more whether young anomalies that stand alone belong to an older story: what they have in common may show
+// with the points that follow.
+func (t *Tracker) reunite(now int64, ties *Ties) {
+	for i, in := range t.Open {
+		if in.Told() || in.Merged != "" || len(in.Members) != 1 || in.Members[0].JoinedAt == now || now-in.StartsAt > strangers.Milliseconds() || in.open() == 0 {
+			continue
+		}
+		for _, other := range t.Open[:i] {
+			if other.Merged != "" || other.open() == 0 || len(other.Members) >= maxMembers {
+				continue
+			}
+			if why, ok := related(other, &in.Members[0], ties); ok {
+				in.Members[0].Why = why
+				other.absorb(in, now)
+				break
+			}
+		}
+	}
 }
 
 // take notes what became of the members, and returns those that last.

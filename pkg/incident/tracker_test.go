@@ -114,6 +114,21 @@ func TestAnIncidentWaitsForWhatGoesOn(t *testing.T) {
 	}
 }
 
+// TestAYoungAnomalyIsAskedAgain: what shows with later points that it belongs to an older one joins it then.
+func TestAYoungAnomalyIsAskedAgain(t *testing.T) {
+	a, b := anomaly("a", "latency", "shop", 1), anomaly("b", "orders", "", 3)
+	all := map[*incident.Anomaly]int64{&a: 20, &b: 20}
+	now := int64(0)
+	ties := &incident.Ties{Together: func(_, _ *incident.Anomaly) bool { return now >= 6 }}
+	tr, said := story(t, ties, 40, func(m int64) []incident.Anomaly {
+		now = m
+		return during(m, all)
+	})
+	if want := []string{"6 begins with 2", "25 ends with 2"}; !slices.Equal(said, want) || len(tr.Open) != 0 {
+		t.Errorf("said %q, want %q", said, want)
+	}
+}
+
 // TestWhatHasNoServiceJoinsByLabelsOrCourse: it may be about any service, but not about another region.
 func TestWhatHasNoServiceJoinsByLabelsOrCourse(t *testing.T) {
 	moved := true

@@ -47,7 +47,7 @@ type Backfill struct {
 	stored int   // points in it
 	block  *tsdb.BlockWriter
 	app    *appender
-	refs   map[*Series]*[4]storage.SeriesRef
+	refs   map[*Series]*[5]storage.SeriesRef
 	grains map[*Series]float64
 
 	First, Last int64 // ticks taken
@@ -66,7 +66,7 @@ func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, ne
 	core.marks = base.marks
 	return &Backfill{
 		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
-		known: map[state.SeriesID]bool{}, refs: map[*Series]*[4]storage.SeriesRef{}, grains: map[*Series]float64{},
+		known: map[state.SeriesID]bool{}, refs: map[*Series]*[5]storage.SeriesRef{}, grains: map[*Series]float64{},
 	}, nil
 }
 
@@ -192,7 +192,7 @@ func (b *Backfill) store(ctx context.Context, out *Output) error {
 		b.stored++
 		refs := b.refs[j.Series]
 		if refs == nil {
-			refs = new([4]storage.SeriesRef)
+			refs = new([5]storage.SeriesRef)
 			b.refs[j.Series] = refs
 		}
 		step := j.Signal.Def.Interval.Milliseconds()
@@ -205,6 +205,9 @@ func (b *Backfill) store(ctx context.Context, out *Output) error {
 			}
 		}
 		b.app.put(&refs[0], out.T, roundTo(v.Value, b.grains[j.Series]), func() labels.Labels { return j.labels(metricValue) })
+		if v.Denominator != 0 {
+			b.app.put(&refs[4], out.T, roundCount(v.Denominator), func() labels.Labels { return j.labels(metricDenominator) })
+		}
 	}
 	return b.app.err
 }

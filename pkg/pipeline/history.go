@@ -25,7 +25,7 @@ const (
 var bands = [...]string{metricExpected, metricLower, metricUpper}
 
 // CopyHour derives the history of one UTC hour from the live store: the value of every tick, rounded to a fraction of
-// its band, and the band at the middle of the hour. Doing it twice changes nothing.
+// its band, the denominators of ratios, and the band at the middle of the hour. Doing it twice changes nothing.
 func CopyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, hour int64) error {
 	return copyHour(ctx, live, history, hour, (hour+1)*hourMillis-1)
 }
@@ -81,11 +81,28 @@ func copyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, ho
 		_ = app.Rollback() // the first error is the one to tell
 		return fmt.Errorf("copy hour %d to history: %w", hour, err)
 	}
+	err = live.Each(ctx, metricDenominator, from, to, func(ls labels.Labels, samples []tsdb.Sample) error {
+		var ref storage.SeriesRef
+		for _, s := range samples {
+			if !value.IsStaleNaN(s.V) {
+				app.put(&ref, s.T, roundCount(s.V), func() labels.Labels { return ls })
+			}
+		}
+		return app.err
+	})
+	if err != nil {
+		_ = app.Rollback()
+		return fmt.Errorf("copy hour %d to history: %w", hour, err)
+	}
 	if err := app.Commit(); err != nil {
 		return fmt.Errorf("copy hour %d to history: %w", hour, err)
 	}
 	return nil
 }
+
+// roundCount rounds the denominator of a ratio to a quarter of a percent: enough to sum up what was lost, whose own noise is
+// larger.
+func roundCount(v float64) float64 { return roundTo(v, grain(0, v, v, 2*historySteps)) }
 
 func nearest(samples []tsdb.Sample, t int64) (best tsdb.Sample, ok bool) {
 	for _, s := range samples {

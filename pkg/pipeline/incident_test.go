@@ -180,7 +180,7 @@ func TestACascadeIsOneIncident(t *testing.T) {
 		c.from = start + 28*dayMillis + 14*hourMillis
 		c.to = c.from + 30*cascadeStep
 		c.warm(start, c.from-3*dayMillis)
-		c.run(c.from-3*dayMillis, c.from+60*cascadeStep)
+		c.run(c.from-3*dayMillis, c.from+110*cascadeStep)
 
 		all, err := c.in.Incidents()
 		if err != nil {

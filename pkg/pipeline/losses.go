@@ -83,20 +83,24 @@ func (in *Instance) amounts(ctx context.Context, s *Signal, sr *Series, from, to
 		den := map[int]float64{}
 		each(denominator, func(i int, v float64) { den[i] = v })
 		each(actual, func(i int, _ float64) {
-			rows[i].Expected *= den[i] // without one nothing was expected
-			rows[i].Actual *= den[i]
+			d, ok := den[i]
+			if !ok { // as in history of before denominators were kept
+				d = math.NaN()
+			}
+			rows[i].Expected *= d
+			rows[i].Actual *= d
 		})
 	}
 	oldest, ok := in.o.Live.Oldest()
 	if !ok {
 		return nil, nil, fmt.Errorf("nothing is recorded")
 	}
-	if s.Def.Ratio == nil && in.o.History != nil && first < oldest {
-		expected, actual, err := in.remembered(ctx, s, sr, first, min(oldest, from)-1, step)
+	if in.o.History != nil && first < oldest {
+		expected, actual, denominator, err := in.remembered(ctx, s, sr, first, min(oldest, from)-1, step)
 		if err != nil {
 			return nil, nil, err
 		}
-		put(expected, actual, nil)
+		put(expected, actual, denominator)
 	}
 	var live [3][]tsdb.Sample
 	for i, metric := range [...]string{metricExpected, metricValue, metricDenominator} {
@@ -110,9 +114,14 @@ func (in *Instance) amounts(ctx context.Context, s *Signal, sr *Series, from, to
 }
 
 // remembered reads the history store: every value, and between two of the hourly expectations what a line says.
-func (in *Instance) remembered(ctx context.Context, s *Signal, sr *Series, from, to, step int64) (expected, actual []tsdb.Sample, err error) {
+func (in *Instance) remembered(ctx context.Context, s *Signal, sr *Series, from, to, step int64) (expected, actual, denominator []tsdb.Sample, err error) {
 	if actual, err = in.read(ctx, in.o.History, s, sr, metricValue, from, to); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	if s.Def.Ratio != nil {
+		if denominator, err = in.read(ctx, in.o.History, s, sr, metricDenominator, from, to); err != nil {
+			return nil, nil, nil, err
+		}
 	}
 	hourly, err := in.read(ctx, in.o.History, s, sr, metricExpected, from, to)
 	for i := 1; i < len(hourly); i++ {
@@ -124,7 +133,7 @@ func (in *Instance) remembered(ctx context.Context, s *Signal, sr *Series, from,
 			expected = append(expected, tsdb.Sample{T: t, V: a.V + (b.V-a.V)*float64(t-a.T)/float64(b.T-a.T)})
 		}
 	}
-	return expected, actual, err
+	return expected, actual, denominator, err
 }
 
 func (in *Instance) read(ctx context.Context, store storage.Queryable, s *Signal, sr *Series, metric string, from, to int64) ([]tsdb.Sample, error) {

@@ -124,6 +124,9 @@ func (sr *Series) recently(interval int64, times []int64) []float64 {
 // togetherAtLeast is the correlation from which on two anomalies that nothing else connects are taken for one story.
 const togetherAtLeast = 0.6
 
+// togetherLag is how many points the one that began later may follow behind the other.
+const togetherLag = 5
+
 // together tells whether two anomalies have moved together since before the first of them.
 func (c *Core) together(t int64, a, b *incident.Anomaly) bool {
 	sa, x, okA := c.find(a)
@@ -138,8 +141,19 @@ func (c *Core) together(t int64, a, b *incident.Anomaly) bool {
 	for k := min(max(rows, 13), incident.CourseSlots) - 1; k >= 0; k-- {
 		times = append(times, t-t%pace-k*pace)
 	}
-	r := incident.Together(x.recently(sa.Def.Interval.Milliseconds(), times), y.recently(sb.Def.Interval.Milliseconds(), times))
-	return math.Abs(r) >= togetherAtLeast
+	if a.StartsAt < b.StartsAt {
+		x, y, sa, sb = y, x, sb, sa // x began later
+	}
+	later := x.recently(sa.Def.Interval.Milliseconds(), times)
+	for lag := range int64(togetherLag) + 1 {
+		for i := range times {
+			times[i] -= min(lag, 1) * pace
+		}
+		if math.Abs(incident.Together(later, y.recently(sb.Def.Interval.Milliseconds(), times))) >= togetherAtLeast {
+			return true
+		}
+	}
+	return false
 }
 
 // The share of a deviation that a label's value has to carry to be named, and by how much more than is usual of it.

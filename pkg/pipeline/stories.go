@@ -80,7 +80,7 @@ func (c *Core) service(s *Signal, sr *Series) string {
 	return ""
 }
 
-// remember keeps where a series was.
+// remembers keeps where a series was.
 func (sr *Series) remembers(v *baseline.Verdict, interval int64) {
 	if interval > 0 {
 		sr.course.Put(v.T/interval, deviation(v))
