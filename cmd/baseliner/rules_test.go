@@ -29,6 +29,10 @@ func TestRulesAboutOurselves(t *testing.T) {
 		t.Error(err)
 	}
 	ours := ownMetrics(t)
+	tests, err := os.ReadFile(filepath.Join(filepath.Dir(rulesFile), "baseliner.test.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	rules := 0
 	for _, g := range groups.Groups {
 		for _, r := range g.Rules {
@@ -43,6 +47,9 @@ func TestRulesAboutOurselves(t *testing.T) {
 				}
 				return nil
 			})
+			if !strings.Contains(string(tests), "\n        alertname: "+r.Alert+"\n        exp_alerts:") {
+				t.Errorf("no test lets %s fire", r.Alert)
+			}
 			if r.Annotations["summary"] == "" || r.Annotations["description"] == "" || r.Labels["severity"] == "" {
 				t.Errorf("%s lacks summary, description or severity", r.Alert)
 			}

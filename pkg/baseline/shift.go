@@ -40,7 +40,7 @@ func (c *Shift) settle(m *Slow, h *hour, residual float64) bool {
 		before := c.Left + shape/float64(c.Grew) // what would have been expected without the shift
 		if outside && math.Abs(h.typical()-before) < math.Abs(residual)/2 {
 			m.moveLevel(c.Left-m.Level, 1/float64(c.Grew))
-			m.rescale(1 / max(1, float64(c.Grew)))
+			m.magnify(1 / max(1, float64(c.Grew)))
 			*c = Shift{}
 			return true
 		}
@@ -64,7 +64,7 @@ func (c *Shift) settle(m *Slow, h *hour, residual float64) bool {
 	by, grow := c.fit()
 	*c = Shift{Left: m.Level, Grew: float32(grow), Hours: returnHours}
 	m.moveLevel(by, grow)
-	m.rescale(max(1, grow)) // what shrank is judged by scales that learn it: too wide for a while rather than too narrow
+	m.magnify(max(1, grow)) // what shrank is judged by scales that learn it: too wide for a while rather than too narrow
 	return true
 }
 
@@ -97,8 +97,8 @@ func (m *Slow) moveLevel(by, grow float64) {
 	}
 }
 
-// rescale lets everything move by so much more: where the shape grew, noise did too.
-func (m *Slow) rescale(by float64) {
+// magnify lets everything move by so much more: where the shape grew, noise did too.
+func (m *Slow) magnify(by float64) {
 	if by == 1 {
 		return
 	}

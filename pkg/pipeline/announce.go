@@ -93,6 +93,7 @@ func (a *Announcer) Configure(now int64, routing alert.Routing, endpoints []outb
 		a.logger.Warn("route changed; this group will not be told the end of its alerts", "receiver", g.Receiver, "group", g.Key)
 	}
 	a.deliverer.SetEndpoints(endpoints, limits)
+	a.unpublish()
 	a.configured = true
 	a.Poke()
 	if err := a.deliverer.Write(func(tx *bbolt.Tx) error { return outbox.SaveMachine(tx, a.machine) }); err != nil {

@@ -14,6 +14,13 @@ func (a *Announcer) digestFacts() alert.Facts {
 	return f
 }
 
+// unpublish forgets receivers that may have lost their budget.
+func (a *Announcer) unpublish() {
+	m := a.deliverer.Guards()
+	m.Left.Reset()
+	m.Summarised.Reset()
+}
+
 // publish shows what the guards against too many notifications did.
 func (a *Announcer) publish(now int64) {
 	m := a.deliverer.Guards()

@@ -2,6 +2,7 @@ package outbox
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"time"
 
@@ -20,7 +21,9 @@ func (d *Deliverer) attempt(ctx context.Context, from *endpoint, q *queue) {
 	case err != nil:
 		d.logger.Error("delivery cannot be read; it is tried again", "endpoint", from.Name, "err", err)
 	case p != nil:
-		end = d.post(ctx, q, p, from.Send)
+		if end = d.complete(from, q, p); end == nil {
+			end = d.post(ctx, q, p, from.Send)
+		}
 	}
 	d.mu.Lock()
 	defer d.Wake()
@@ -43,6 +46,26 @@ func (d *Deliverer) attempt(ctx context.Context, from *endpoint, q *queue) {
 		d.logger.Error("outbox is not available; a group waits", "endpoint", from.Name, "err", err)
 		d.touch(q.id)
 	}
+}
+
+// complete gives a delivery its body that had none, because a template refused it when it was new: it was replayed since. What
+// it returns gives it up again; nil when it has a body.
+func (d *Deliverer) complete(from *endpoint, q *queue, p *Delivery) func(*endpoint) {
+	if len(p.Body) > 0 {
+		return nil
+	}
+	body, ok, err := from.encode(&p.Notification)
+	if err == nil && !ok {
+		err = errors.New("there is nothing to say")
+	}
+	if err != nil {
+		return func(*endpoint) { d.give(q, p, err.Error()) }
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.Body = body
+	d.save(q, p) // what may have been sent never changes
+	return nil
 }
 
 // post sends a delivery once. What it returns takes up the outcome, under the lock; nil when there is none.

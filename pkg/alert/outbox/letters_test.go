@@ -235,5 +235,35 @@ func TestWhatCannotBeEncodedIsNotLost(t *testing.T) {
 		if n := b.Dead()["r/0"]; n != 2 {
 			t.Errorf("%d dead letters are known", n)
 		}
+		// Replayed, it is a dead letter again as long as the template is what it is, and goes out once it is another.
+		again := func() {
+			t.Helper()
+			if err := b.ReplayLetter(letters[0].ID, true); err != nil {
+				t.Error(err)
+			}
+			pass(time.Minute)
+		}
+		plain := letters[0].Notification
+		plain.Alerts = slices.Clone(plain.Alerts)
+		update(t, b.db, func(tx *bbolt.Tx) error {
+			return put(tx.Bucket(bucketEpisodes), []byte(plain.Alerts[0].Key()), &plain.Alerts[0])
+		})
+		again()
+		if n := b.Dead()["r/0"]; n != 2 {
+			t.Errorf("%d dead letters after a replay in vain", n)
+		}
+		b.SetEndpoints([]Endpoint{d.endpoint("r/0"), d.endpoint("r/1")}, Limits{})
+		if letters, err = b.Letters(""); err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range letters {
+			if err := b.ReplayLetter(l.ID, true); err != nil {
+				t.Error(err)
+			}
+		}
+		pass(time.Minute)
+		if n := b.Dead()["r/0"]; n != 0 {
+			t.Errorf("%d dead letters are left", n)
+		}
 	})
 }
