@@ -34,7 +34,7 @@ func TestSecondInstance(t *testing.T) {
 		}
 	}
 	refused("another baseliner runs on "+storage, "run", "--web.listen-address=127.0.0.1:0")
-	refused("stop the instance first", "backfill", "--from="+history)
+	refused("name it with --url", "backfill", "--from="+history)
 	status, body := first.get("/-/healthy")
 	wantStatus(t, "the first one", status, http.StatusOK, body)
 	first.stop()

@@ -95,7 +95,7 @@ func TestOwnStatus(t *testing.T) {
 
 func TestWhatIsNotThereYetSaysSo(t *testing.T) {
 	h := newTestHandler(t, options(t))
-	for _, path := range []string{"incidents", "incidents/7", "explain?signal=x&at=0", "reports/weekly", "annotations", "unlearn", "business", "backfill"} {
+	for _, path := range []string{"incidents", "incidents/7", "explain?signal=x&at=0", "reports/weekly", "annotations", "unlearn", "business"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			w := do(t, h, method, "/api/baseliner/v1/"+path, nil)
 			if w.Code != http.StatusNotImplemented || w.Body.String() != `{"status":"error","errorType":"unavailable","error":"not available yet"}` {
