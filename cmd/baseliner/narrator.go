@@ -43,10 +43,10 @@ func (n *narrator) clock() string { return time.Now().In(n.zone).Format("15:04:0
 
 func (n *narrator) begins(o *demoOptions) {
 	n.say(`A web shop, simulated (seed %d): a machine with two containers, a database, an HTTP service, visits and orders.
-Its %d weeks of history are made now, a sample every 30 s, and stepped through the code that runs live. From then on nothing
+Its history of %s is made now, a sample every 30 s, and stepped through the code that runs live. From then on nothing
 is sped up: three pages of metrics are scraped every 5 s and judged every %s. Signals of packs
 are shown on the pages; the three that the shop's owner wrote ring.
-`, o.seed, o.weeks, demoTick)
+`, o.seed, plural(o.weeks, "week"), demoTick)
 }
 
 func (n *narrator) knows(took time.Duration) {

@@ -107,7 +107,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 	}
 	o := pipeline.Options{
 		Remote: remote, Late: s.door.Late,
-		Dir:    s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
+		Dir: s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
 		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced, Ties: ties(cfg), Topology: s.topology,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}

@@ -83,7 +83,10 @@ func (f *family) histogram(bounds []float64, pairs ...string) *histogram {
 	for _, le := range append(bounds, math.Inf(1)) {
 		text := "+Inf"
 		if !math.IsInf(le, 1) {
-			text = strconv.FormatFloat(le, 'g', -1, 64)
+			// As a scrape writes it: 1 and 1.0 would be two buckets of one bound.
+			if text = strconv.FormatFloat(le, 'f', -1, 64); !strings.Contains(text, ".") {
+				text += ".0"
+			}
 		}
 		h.buckets = append(h.buckets, f.add(f.name+"_bucket", append(pairs, "le", text)...))
 	}

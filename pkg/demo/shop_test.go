@@ -1,13 +1,16 @@
 package demo
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
 )
 
 var monday = time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
@@ -147,5 +150,34 @@ func BenchmarkWeek(b *testing.B) {
 	for range b.N {
 		s := New(1, monday, monday.AddDate(0, 0, 7), time.UTC)
 		s.Advance(monday.AddDate(0, 0, 7), PastStep)
+	}
+}
+
+// A scrape keeps the labels of a page as they are. Prometheus writes bounds as 1.0; 1 would become another bucket beside it.
+func TestBoundsAreWrittenAsAScrapeDoes(t *testing.T) {
+	s := New(1, monday, monday, time.UTC)
+	text := shown(t, s)
+	p, err := textparse.New([]byte(text), "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[uint64]bool{}
+	for _, page := range []*Page{s.Node, s.Database, s.Service} {
+		page.Each(func(ls labels.Labels, _ float64) { want[ls.Hash()] = true })
+	}
+	for {
+		entry, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if entry == textparse.EntrySeries {
+			var ls labels.Labels
+			if p.Labels(&ls); !want[ls.Hash()] {
+				t.Errorf("a scrape sees %s", ls)
+			}
+		}
 	}
 }
