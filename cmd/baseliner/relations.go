@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/calendar"
@@ -53,6 +54,8 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 		d, err = r.change(ctx, params.Get("at"))
 	case "envelope":
 		d, err = r.envelope(ctx)
+	case "capacity":
+		d, err = r.capacity(ctx, params.Get("limit"))
 	default:
 		d, err = r.document(kind, params.Get("outcome"))
 	}
@@ -109,6 +112,9 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.Volume == nil {
+		return nil, errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
+	}
 	var all []*correlate.Series
 	for _, s := range h.All {
 		if s != h.Volume && s.Layer != series.Business {
@@ -116,6 +122,22 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 		}
 	}
 	return envelopeOf(h.Frame, all, h.Volume, r.relations.Zone())
+}
+
+// capacity looks at everything that ends at a limit.
+func (r reporter) capacity(ctx context.Context, text string) (*report.Document, error) {
+	limit := defaultLimit
+	if text != "" {
+		var err error
+		if limit, err = strconv.ParseFloat(text, 64); err != nil {
+			return nil, fmt.Errorf("limit %q is not a number", text)
+		}
+	}
+	h, err := r.relations.Recent(ctx, r.now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	return capacityOf(h.Frame, h.All, h.Volume, limit, r.relations.Zone())
 }
 
 var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")
