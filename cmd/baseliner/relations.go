@@ -43,6 +43,7 @@ func newRelations(cfg *config.Config, ledger *state.Ledger, in *pipeline.Instanc
 type reporter struct {
 	relations *pipeline.Relations
 	notes     *pipeline.Annotations
+	status    func() []pipeline.SignalStatus
 	now       func() time.Time
 }
 
@@ -54,6 +55,8 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 		d, err = r.change(ctx, params.Get("at"))
 	case "envelope":
 		d, err = r.envelope(ctx)
+	case "weekly":
+		d, err = r.weekly()
 	case "capacity":
 		d, err = r.capacity(ctx, params.Get("limit"))
 	default:
@@ -142,6 +145,14 @@ func (r reporter) capacity(ctx context.Context, text string) (*report.Document, 
 
 var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")
 
+func relationInput(l *pipeline.Learnt, s *correlate.Study) report.CorrelationInput {
+	in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
+	if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
+		in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
+	}
+	return in
+}
+
 func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	if !slices.Contains(reportKinds, kind) {
 		return nil, fmt.Errorf("report %q is not one of %s", kind, joinNames(reportKinds))
@@ -157,11 +168,7 @@ func (r reporter) document(kind, outcome string) (*report.Document, error) {
 		if outcome != "" && s.Outcome != outcome {
 			continue
 		}
-		in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
-		if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
-			in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
-		}
-		inputs = append(inputs, in)
+		inputs = append(inputs, relationInput(l, s))
 	}
 	switch {
 	case len(inputs) > 0 && kind == "impact":

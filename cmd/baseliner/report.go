@@ -38,7 +38,7 @@ type reportOptions struct {
 
 func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	o := &reportOptions{}
-	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load; capacity: when it is used up.").Required().EnumVar(&o.kind, reportKinds...)
+	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load; capacity: when it is used up; weekly: of an instance, what happened, what it took, and the noise of the alerts.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
 	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
@@ -56,7 +56,7 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	return o
 }
 
-var reportKinds = []string{"correlation", "impact", "change", "envelope", "capacity"}
+var reportKinds = []string{"correlation", "impact", "change", "envelope", "capacity", "weekly"}
 
 func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
 	var text []byte
@@ -169,7 +169,7 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 		return nil, err
 	}
 	last := func() time.Time { return time.UnixMilli(in.LastTick()) }
-	if text, err = (reporter{relations, st.notes, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
+	if text, err = (reporter{relations, st.notes, in.Status, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
 		return text, err
 	}
 	return indented(text)
@@ -261,6 +261,8 @@ func (o *reportOptions) fromFile() (*report.Document, error) {
 		return o.envelopeOfFile(t)
 	case "capacity":
 		return o.capacityOfFile(t)
+	case "weekly":
+		return nil, errors.New("--input cannot be asked: alerts and baselines are those of an instance")
 	}
 	in, err := o.relations(t)
 	if err != nil {

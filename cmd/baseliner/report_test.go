@@ -284,6 +284,12 @@ signals:
 	if envelope := must(t, "report", "envelope", url); !strings.Contains(envelope, "Load is visits") || !strings.Contains(envelope, "checkout_latency_seconds") || strings.Contains(envelope, "| orders") {
 		t.Errorf("the envelope of a running instance:\n%s", envelope)
 	}
+	weekly := must(t, "report", "weekly", url)
+	for _, want := range []string{"# The week of ", " a business figure was far from its usual", "which took about **", "Noise of the alerts", "| visits | business | ", "Health of the baselines"} {
+		if !strings.Contains(weekly, want) {
+			t.Errorf("the weekly report does not say %q:\n%s", want, weekly)
+		}
+	}
 	if status, _, stderr := command(t, "report", "change", url); status == 0 || !strings.Contains(stderr, "no deploy was told") {
 		t.Errorf("a change without a deploy: %d, %s", status, stderr)
 	}
@@ -403,7 +409,7 @@ func TestCapacityReportOfAFile(t *testing.T) {
 			Measurement string
 			Peak        float64 `json:"peak_now"`
 			Limit       float64
-			Rises       bool `json:"rises_with_load_or_time"`
+			Rises       bool                                 `json:"rises_with_load_or_time"`
 			Scenarios   []struct{ Value, Low, High float64 } `json:"peak_with_more_load"`
 		}
 	}
