@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/url"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/calendar"
@@ -42,6 +43,7 @@ func newRelations(cfg *config.Config, ledger *state.Ledger, in *pipeline.Instanc
 type reporter struct {
 	relations *pipeline.Relations
 	notes     *pipeline.Annotations
+	status    func() []pipeline.SignalStatus
 	now       func() time.Time
 }
 
@@ -53,6 +55,10 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 		d, err = r.change(ctx, params.Get("at"))
 	case "envelope":
 		d, err = r.envelope(ctx)
+	case "weekly":
+		d, err = r.weekly()
+	case "capacity":
+		d, err = r.capacity(ctx, params.Get("limit"))
 	default:
 		d, err = r.document(kind, params.Get("outcome"))
 	}
@@ -109,6 +115,9 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	if h.Volume == nil {
+		return nil, errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
+	}
 	var all []*correlate.Series
 	for _, s := range h.All {
 		if s != h.Volume && s.Layer != series.Business {
@@ -118,7 +127,31 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 	return envelopeOf(h.Frame, all, h.Volume, r.relations.Zone())
 }
 
+// capacity looks at everything that ends at a limit.
+func (r reporter) capacity(ctx context.Context, text string) (*report.Document, error) {
+	limit := defaultLimit
+	if text != "" {
+		var err error
+		if limit, err = strconv.ParseFloat(text, 64); err != nil {
+			return nil, fmt.Errorf("limit %q is not a number", text)
+		}
+	}
+	h, err := r.relations.Recent(ctx, r.now().UnixMilli())
+	if err != nil {
+		return nil, err
+	}
+	return capacityOf(h.Frame, h.All, h.Volume, limit, r.relations.Zone())
+}
+
 var errNotLearnt = errors.New("relations are being learnt; ask again in a minute")
+
+func relationInput(l *pipeline.Learnt, s *correlate.Study) report.CorrelationInput {
+	in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
+	if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
+		in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
+	}
+	return in
+}
 
 func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	if !slices.Contains(reportKinds, kind) {
@@ -135,11 +168,7 @@ func (r reporter) document(kind, outcome string) (*report.Document, error) {
 		if outcome != "" && s.Outcome != outcome {
 			continue
 		}
-		in := report.CorrelationInput{Family: l.Family, Study: s, Zone: l.Zone}
-		if v := l.Members[s.Outcome].Def.ValuePerUnit; v != nil {
-			in.Worth = report.Worth{Amount: v.Amount, Currency: v.Currency}
-		}
-		inputs = append(inputs, in)
+		inputs = append(inputs, relationInput(l, s))
 	}
 	switch {
 	case len(inputs) > 0 && kind == "impact":

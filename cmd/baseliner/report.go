@@ -33,11 +33,12 @@ type reportOptions struct {
 	kind, outcome, span, to, format, out, input string
 	volume, outcomeKind, worth, zone, config    string
 	at                                          string
+	limit                                       float64
 }
 
 func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	o := &reportOptions{}
-	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load.").Required().EnumVar(&o.kind, reportKinds...)
+	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load; capacity: when it is used up; weekly: of an instance, what happened, what it took, and the noise of the alerts.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
 	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
@@ -49,12 +50,13 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	c.Flag("value-per-unit", "What one of the outcome is worth, as in '42 EUR'.").StringVar(&o.worth)
 	c.Flag("timezone", "IANA time zone in which the hours of --input are counted.").Default("UTC").StringVar(&o.zone)
 	c.Flag("at", "Of a change: when it was; by default the newest deploy that the instance was told.").StringVar(&o.at)
+	c.Flag("limit", "Of capacity: the share at which a resource counts as used up.").Default("0.8").Float64Var(&o.limit)
 	c.Flag("config.file", "With --input, take units, layers and values of the signals named like columns from this configuration; with --storage.path, that of the stopped instance.").StringVar(&o.config)
 	o.flags(c)
 	return o
 }
 
-var reportKinds = []string{"correlation", "impact", "change", "envelope"}
+var reportKinds = []string{"correlation", "impact", "change", "envelope", "capacity", "weekly"}
 
 func makeReport(ctx context.Context, o *reportOptions, stdout io.Writer, logger *slog.Logger) error {
 	var text []byte
@@ -114,6 +116,9 @@ func (o *reportOptions) params() url.Values {
 	if o.at != "" {
 		v.Set("at", o.at)
 	}
+	if o.kind == "capacity" {
+		v.Set("limit", strconv.FormatFloat(o.limit, 'g', -1, 64))
+	}
 	return v
 }
 
@@ -164,7 +169,7 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 		return nil, err
 	}
 	last := func() time.Time { return time.UnixMilli(in.LastTick()) }
-	if text, err = (reporter{relations, st.notes, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
+	if text, err = (reporter{relations, st.notes, in.Status, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
 		return text, err
 	}
 	return indented(text)
@@ -254,6 +259,10 @@ func (o *reportOptions) fromFile() (*report.Document, error) {
 		return o.changeOfFile(t)
 	case "envelope":
 		return o.envelopeOfFile(t)
+	case "capacity":
+		return o.capacityOfFile(t)
+	case "weekly":
+		return nil, errors.New("--input cannot be asked: alerts and baselines are those of an instance")
 	}
 	in, err := o.relations(t)
 	if err != nil {

@@ -284,6 +284,12 @@ signals:
 	if envelope := must(t, "report", "envelope", url); !strings.Contains(envelope, "Load is visits") || !strings.Contains(envelope, "checkout_latency_seconds") || strings.Contains(envelope, "| orders") {
 		t.Errorf("the envelope of a running instance:\n%s", envelope)
 	}
+	weekly := must(t, "report", "weekly", url)
+	for _, want := range []string{"# The week of ", " a business figure was far from its usual", "which took about **", "Noise of the alerts", "| visits | business | ", "Health of the baselines"} {
+		if !strings.Contains(weekly, want) {
+			t.Errorf("the weekly report does not say %q:\n%s", want, weekly)
+		}
+	}
 	if status, _, stderr := command(t, "report", "change", url); status == 0 || !strings.Contains(stderr, "no deploy was told") {
 		t.Errorf("a change without a deploy: %d, %s", status, stderr)
 	}
@@ -380,5 +386,51 @@ func TestEnvelopeReportOfAFile(t *testing.T) {
 	}
 	if status, _, stderr := command(t, append(args, "--volume=none")...); status == 0 || !strings.Contains(stderr, "--volume is required") {
 		t.Errorf("without a load: %d, %s", status, stderr)
+	}
+}
+
+// TestCapacityReportOfAFile has processors that rise with the load, and a cache that does not.
+func TestCapacityReportOfAFile(t *testing.T) {
+	t.Parallel()
+	lines := strings.Split(strings.TrimSpace(shopFileText(t, 5, someMonday)), "\n")
+	lines[0] += ",db|cpu_ratio"
+	r := rand.New(rand.NewPCG(6, 6))
+	for i, l := range lines[1:] {
+		visits, err := strconv.ParseFloat(strings.Split(l, ",")[1], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines[1+i] += fmt.Sprintf(",%.4f", 0.05+0.5*visits/2600+0.01*r.NormFloat64())
+	}
+	file := write(t, t.TempDir(), "shop.csv", strings.Join(lines, "\n"))
+	args := []string{"report", "capacity", "--input=" + file, "--outcome=orders"}
+	var data struct {
+		Resources []struct {
+			Measurement string
+			Peak        float64 `json:"peak_now"`
+			Limit       float64
+			Rises       bool                                 `json:"rises_with_load_or_time"`
+			Scenarios   []struct{ Value, Low, High float64 } `json:"peak_with_more_load"`
+		}
+	}
+	if err := json.Unmarshal([]byte(must(t, append(args, "--format=json")...)), &data); err != nil {
+		t.Fatal(err)
+	}
+	if len(data.Resources) != 3 {
+		t.Fatalf("%+v", data)
+	}
+	for _, c := range data.Resources {
+		if c.Limit != 0.8 || len(c.Scenarios) != 5 || !c.Rises {
+			t.Errorf("%+v", c)
+		}
+		if c.Measurement == "db|cpu_ratio" && (c.Peak < 0.5 || c.Peak > 0.7 || c.Scenarios[4].Value < 0.9) {
+			t.Errorf("%+v", c)
+		}
+	}
+	if text := must(t, append(args, "--limit=0.3")...); !strings.Contains(text, "is **over 30 % already**") {
+		t.Errorf("the text:\n%s", text)
+	}
+	if status, _, stderr := command(t, append(args, "--limit=80")...); status == 0 || !strings.Contains(stderr, "not above 0 and at most 1") {
+		t.Errorf("a limit of 80: %d, %s", status, stderr)
 	}
 }

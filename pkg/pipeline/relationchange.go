@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/baseliner/baseliner/pkg/correlate"
@@ -50,18 +49,11 @@ func (r *Relations) Compare(ctx context.Context, at, now int64) (*Compared, erro
 	return c, err
 }
 
-// errNoTraffic says that there is nothing to tell loads by.
-var errNoTraffic = errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
-
 // Recent are the hours of the last weeks that are final at now, unix milliseconds.
 func (r *Relations) Recent(ctx context.Context, now int64) (*Hours, error) {
 	o := r.options()
 	end := floorHour(now - finalHour.Milliseconds())
-	h, err := o.read(ctx, end-relationWeeks*correlate.HoursPerWeek, end, end)
-	if err == nil && h.Volume == nil {
-		err = errNoTraffic
-	}
-	return h, err
+	return o.read(ctx, end-relationWeeks*correlate.HoursPerWeek, end, end)
 }
 
 func (r *Relations) options() RelationsOptions {
