@@ -78,12 +78,11 @@ type Money struct {
 
 // Incident is a time that relations leave out, and what it took.
 type Incident struct {
-	Start     time.Time `json:"start"`
-	End       time.Time `json:"end"`
-	Lost      Range     `json:"lost"` // 90 %
-	Money     *Range    `json:"money,omitempty"`
-	SameTime  []string  `json:"moved_at_the_same_time,omitempty"`
-	Explained bool      `json:"-"`
+	Start    time.Time `json:"start"`
+	End      time.Time `json:"end"`
+	Lost     Range     `json:"lost"` // 90 %
+	Money    *Range    `json:"money,omitempty"`
+	SameTime []string  `json:"moved_at_the_same_time,omitempty"`
 }
 
 // Correlation is the report as data.
