@@ -155,13 +155,16 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		return nil
 	}
 	n.say("%s  The index is back. Ends are told with some patience: conversion is judged on the counts of several minutes.", n.clock())
-	over := time.After(time.Until(to.Add(demoSettle)))
+	late := time.After(time.Until(to.Add(demoSettle)))
 	for !n.quiet() {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-over:
-			return fmt.Errorf("the story has no end: %s", n.state())
+		case <-late:
+			if o.exit {
+				return fmt.Errorf("the story has no end: %s", n.state())
+			}
+			n.say("%s  %s; its end will be told here.", n.clock(), n.state())
 		case <-n.heard:
 		}
 	}

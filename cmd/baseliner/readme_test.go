@@ -116,7 +116,7 @@ func TestReadme(t *testing.T) {
 	run := []string{"bin/baseliner run", "exec bin/baseliner run --web.listen-address=" + address}
 	serves := func(what string, p *process, ok func(*running) error) {
 		t.Helper()
-		eventually(t, what, time.Minute, func() error {
+		eventually(t, what, 4*time.Minute, func() error {
 			select {
 			case <-p.done:
 				t.Fatalf("it ended: %v\n%s", p.err, p.stderr.String())
@@ -146,10 +146,10 @@ func TestReadme(t *testing.T) {
 	}
 
 	server := newFarServer(t, "go_goroutines", "http_requests_in_flight")
-	p = shell(t, dir, instead(t, all[2], append(run, "http://127.0.0.1:9090", server.URL)...))
+	p = shell(t, dir, instead(t, all[2], append(run, "http://127.0.0.1:9090", server.URL, "--range=5w", "--range=8d")...))
 	serves("its bands are known", p, func(in *running) error {
 		s, ok := in.signals()["http_in_flight"]
-		if !ok || len(s.Series) == 0 || !strings.Contains(s.Series[0].Knowledge, "weeks seen") {
+		if !ok || len(s.Series) == 0 || !strings.Contains(s.Series[0].Knowledge, "seen") {
 			return fmt.Errorf("%+v", s.Series)
 		}
 		return nil
