@@ -18,7 +18,6 @@ import (
 	"github.com/baseliner/baseliner/pkg/pipeline"
 	"github.com/baseliner/baseliner/pkg/report"
 	"github.com/baseliner/baseliner/pkg/series"
-	"github.com/baseliner/baseliner/pkg/state"
 	"github.com/baseliner/baseliner/pkg/web"
 )
 
@@ -31,12 +30,12 @@ func relationOptions(cfg *config.Config) (*calendar.Zone, correlate.Options, err
 	return zone, correlate.Options{MaxLag: int(lag), FDR: cfg.Correlation.FalseDiscoveryRate}, err
 }
 
-func newRelations(cfg *config.Config, ledger *state.Ledger, in *pipeline.Instance, logger *slog.Logger) (*pipeline.Relations, error) {
+func newRelations(cfg *config.Config, st *stores, in *pipeline.Instance, logger *slog.Logger) (*pipeline.Relations, error) {
 	zone, o, err := relationOptions(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return pipeline.NewRelations(pipeline.RelationsOptions{Ledger: ledger, Members: in.Members, Zone: zone, Options: o, Logger: logger}), nil
+	return pipeline.NewRelations(pipeline.RelationsOptions{Ledger: st.ledger, Ties: st.learned, Members: in.Members, Zone: zone, Options: o, Logger: logger}), nil
 }
 
 // reporter writes reports of what was learnt, and of what changed after deploys.

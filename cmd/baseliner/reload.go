@@ -94,7 +94,7 @@ func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
 	return i.driver.Do(ctx, func() error {
 		i.driver.SetPace(pace(cfg), cfg.Global.EvaluationDelay)
 		i.stores.topology.Configure(callMetrics(cfg), cfg.Correlation.Calls)
-		i.in.SetTies(ties(cfg))
+		i.in.SetTies(ties(cfg, i.stores.learned))
 		err := errors.Join(
 			i.in.Reload(cfg.Signals, cfg.Global.ExternalLabels, intervals(cfg)),
 			i.announce(cfg, es, peers),

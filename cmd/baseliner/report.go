@@ -161,7 +161,7 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 	if err != nil {
 		return nil, err
 	}
-	relations, err := newRelations(cfg, st.ledger, in, logger)
+	relations, err := newRelations(cfg, st, in, logger)
 	if err != nil {
 		return nil, err
 	}

@@ -176,7 +176,7 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 		return err
 	}
 	i.driver = pipeline.NewDriver(i.in, pace(cfg), cfg.Global.EvaluationDelay, time.Now, i.logger)
-	if i.related, err = newRelations(cfg, i.stores.ledger, i.in, i.logger); err != nil {
+	if i.related, err = newRelations(cfg, i.stores, i.in, i.logger); err != nil {
 		return err
 	}
 	i.watcher = config.NewWatcher(cfg, config.Options{Logger: i.logger})

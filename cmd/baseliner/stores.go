@@ -38,6 +38,7 @@ type stores struct {
 	fanout    *alertmanager.Fanout
 	unlearned *pipeline.Unlearned
 	topology  *pipeline.Topology
+	learned   *pipeline.LearnedTies
 	door      *ingest.Guard // the way in for samples
 	ceiling   *ingest.Ceiling
 }
@@ -85,6 +86,9 @@ func openStores(dir string, cfg *config.Config, reg prometheus.Registerer, logge
 	if s.unlearned, err = pipeline.NewUnlearned(s.ledger, logger, reg); err != nil {
 		return s, err
 	}
+	if s.learned, err = pipeline.NewLearnedTies(s.ledger); err != nil {
+		return s, err
+	}
 	s.topology, err = pipeline.NewTopology(s.ledger, callMetrics(cfg), cfg.Correlation.Calls, logger)
 	return s, err
 }
@@ -108,7 +112,7 @@ func (s *stores) open(ctx context.Context, cfg *config.Config, page *url.URL, lo
 	o := pipeline.Options{
 		Remote: remote, Late: s.door.Late,
 		Dir: s.dir, Ledger: s.ledger, Live: s.live, History: s.history, Engine: s.engine, Herald: s.announcer,
-		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced, Ties: ties(cfg), Topology: s.topology,
+		Annotations: s.notes, Unlearned: s.unlearned, Silenced: s.announcer.Silenced, Ties: ties(cfg, s.learned), Topology: s.topology,
 		Intervals: intervals(cfg), External: cfg.Global.ExternalLabels, Page: page, HistoryKeep: cfg.Engine.History.Retention, Logger: logger,
 	}
 	if len(reg) > 0 {

@@ -6,8 +6,8 @@ import (
 )
 
 // ties is what incidents are told by.
-func ties(cfg *config.Config) pipeline.Ties {
-	return pipeline.Ties{ServiceLabels: cfg.Correlation.ServiceLabels}
+func ties(cfg *config.Config, learned *pipeline.LearnedTies) pipeline.Ties {
+	return pipeline.Ties{ServiceLabels: cfg.Correlation.ServiceLabels, Learned: learned.Learned}
 }
 
 // callMetrics are the expressions that say who calls whom.

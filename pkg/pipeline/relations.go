@@ -35,6 +35,7 @@ const (
 type RelationsOptions struct {
 	Ledger  *state.Ledger
 	Members func() ([]Member, *Forgotten)
+	Ties    *LearnedTies   // that incidents are told by; nil keeps none
 	Zone    *calendar.Zone // in which weeks begin
 	Options correlate.Options
 	Logger  *slog.Logger
@@ -121,6 +122,11 @@ func (r *Relations) Learn(ctx context.Context, now int64) error {
 	l, err := o.evaluate(ctx, members, forgotten, end)
 	if err != nil {
 		return err
+	}
+	if o.Ties != nil {
+		if err := o.Ties.keep(l, now); err != nil {
+			return err
+		}
 	}
 	r.mu.Lock()
 	r.latest, r.key = l, key

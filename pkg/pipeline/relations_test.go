@@ -147,6 +147,39 @@ func TestRelationsAreLearntOnceAWeekAndFrozen(t *testing.T) {
 	}
 }
 
+// What a week decided ties anomalies together from a while after the decision on, in a replay at the same ticks.
+func TestRelationsTieAnomalies(t *testing.T) {
+	s := newRelationShop(t)
+	s.week(t, 6*168)
+	ties, err := NewLearnedTies(s.ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := s.relations(t)
+	r.o.Ties = ties
+	first := s.now()
+	learn(t, r, first)
+	s.week(t, 168)
+	learn(t, r, s.now())
+	again, err := NewLearnedTies(s.ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, k := range map[string]*LearnedTies{"lived": ties, "restarted": again} {
+		if k.Learned("latency", "conversion", first+learnedAfter.Milliseconds()-1) {
+			t.Errorf("%s: tied before it is in force", name)
+		}
+		for _, at := range []int64{first + learnedAfter.Milliseconds(), s.now() - 1, s.now() + learnedAfter.Milliseconds()} {
+			if !k.Learned("latency", "conversion", at) || !k.Learned("conversion", "latency", at) || k.Learned("cpu", "conversion", at) {
+				t.Errorf("%s, %s: latency tied %t, cpu %t", name, clockText(at), k.Learned("latency", "conversion", at), k.Learned("cpu", "conversion", at))
+			}
+		}
+	}
+	if n := len(*again.weeks.Load()); n != 2 {
+		t.Errorf("%d weeks are kept", n)
+	}
+}
+
 func TestRelationsOfForgottenHours(t *testing.T) {
 	s := newRelationShop(t)
 	s.week(t, 5*168)
