@@ -28,7 +28,7 @@ type knot struct {
 	center float64
 	slot   int32
 	quiet  float32 // evidence of one repetition, nats
-	unit   float32 // usual spread of an ordinary day
+	unit   float32 // usual spread of this hour of an ordinary day
 	scale  [viewCount]float32
 }
 
@@ -158,8 +158,8 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 			k.scale[v] = max(k.scale[v], least)
 		}
 	}
-	k.unit = k.scale[Context]
 	floor := s.floor()
+	k.unit = float32(s.daySpread(slot%hoursOfDay) + floor)
 	k.quiet = float32(max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor)))
 	g := m.groupAt(half*halfMillis + halfMillis/2)
 	if g == 0 || g > len(m.Groups) {

@@ -35,9 +35,12 @@ func (l *logFloat) learn(x, gain float64) {
 // ever moved: what the hour of the week has shown, leaning on its hour of the day, leaning on all hours. Few weeks say
 // little of a scale, and what a scale gets wrong is a false alarm or a blind spot.
 func (m *Slow) spread(slot int) float64 {
-	d := slot % hoursOfDay
-	s := shrunk(m.SpreadDay[d].float(), float64(m.HourN[d]), m.Spread, dayScalePrior)
-	return shrunk(m.SpreadWeek[slot].float(), float64(m.WeekN[slot]), s, weekScalePrior) + m.floor()
+	return shrunk(m.SpreadWeek[slot].float(), float64(m.WeekN[slot]), m.daySpread(slot%hoursOfDay), weekScalePrior) + m.floor()
+}
+
+// daySpread is that of an hour of the day, of any day of the week; without a floor.
+func (m *Slow) daySpread(hour int) float64 {
+	return shrunk(m.SpreadDay[hour].float(), float64(m.HourN[hour]), m.Spread, dayScalePrior)
 }
 
 // busy says how much more than usual a series moves in this hour of the day.
