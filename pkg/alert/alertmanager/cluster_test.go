@@ -115,7 +115,7 @@ func TestClusterDeduplication(t *testing.T) {
 	program := realAlertmanager(t)
 	cluster, single := newEar(t), newEar(t)
 	shared, gossip := cluster.config(t), free(t)
-	timing := []string{"--cluster.peer-timeout=1s", "--cluster.settle-timeout=1s", "--cluster.gossip-interval=100ms"}
+	timing := []string{"--cluster.peer-timeout=4s", "--cluster.settle-timeout=1s", "--cluster.gossip-interval=100ms"}
 	a := newMember(t, program, shared, append(timing, "--cluster.listen-address="+gossip)...)
 	b := newMember(t, program, shared, append(timing, "--cluster.listen-address="+free(t), "--cluster.peer="+gossip)...)
 	one := newMember(t, program, single.config(t))
@@ -159,12 +159,12 @@ func TestClusterDeduplication(t *testing.T) {
 	}
 	a.wait(t, heard(cluster, 1))
 	one.wait(t, heard(single, 1))
-	time.Sleep(6 * time.Second) // the second of the cluster would have told by now
+	time.Sleep(7 * time.Second) // the second of the cluster would have told by now
 	x.Firing, x.EndsAt = false, time.Now().UnixMilli()
 	tell(x)
 	a.wait(t, heard(cluster, 2))
 	one.wait(t, heard(single, 2))
-	time.Sleep(6 * time.Second)
+	time.Sleep(7 * time.Second)
 	want(t, "the cluster's receiver", cluster.heard(), "firing x ", "resolved x ")
 	want(t, "the single one's receiver", single.heard(), cluster.heard()...)
 }
