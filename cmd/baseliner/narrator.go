@@ -154,7 +154,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	if !pause(ctx, time.Until(to)) {
 		return nil
 	}
-	n.say("%s  The index is back. Ends are told with some patience: conversion is judged on the counts of several minutes.", n.clock())
+	n.say("%s  The index is back. Ends are told with patience, in a quarter of an hour: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
 	over := time.After(time.Until(to.Add(demoSettle)))
 	for !n.quiet() {
 		select {
