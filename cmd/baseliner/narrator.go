@@ -161,7 +161,11 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		case <-ctx.Done():
 			return nil
 		case <-over:
-			return fmt.Errorf("the story has no end: %s", n.state())
+			if o.exit {
+				return fmt.Errorf("the story has no end: %s", n.state())
+			}
+			n.say("%s  The story has no end yet: %s. The shop goes on, and what ends is told. Ctrl-C ends it.", n.clock(), n.state())
+			return nil
 		case <-n.heard:
 		}
 	}
@@ -170,7 +174,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	for _, next := range [][2]string{
 		{"every signal with its band", page + "/"},
 		{"the drop, and what was normal", page + "/signal?name=conversion"},
-		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=-4m"},
+		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
 		{"ready-made signals, and why each is on", "baseliner check --url=" + page},
 		{"bands for your own Prometheus", page + "/metrics/results"},
 		{"your own /metrics, your own Prometheus", "README.md"},
