@@ -48,7 +48,7 @@ func capacityOf(f *correlate.Frame, all []*correlate.Series, volume *correlate.S
 		}
 	}
 	if len(in.Capacities) == 0 {
-		return nil, errors.New("no measurement has the unit ratio or percent: nothing has a known limit")
+		return nil, errors.New("no measurement has the unit ratio or percent, so nothing has a known limit: name a column as in cpu_ratio or cpu_percent, or give the signal its unit in the configuration")
 	}
 	return report.NewCapacity(in).Document(), nil
 }

@@ -22,7 +22,7 @@ import (
 const (
 	demoTick   = 30 * time.Second // how often the demo judges
 	demoQuiet  = 20 * time.Second // of peace before the incident, at least
-	demoSettle = 15 * time.Minute // after which the story is over even if an alert is not
+	demoSettle = 20 * time.Minute // after which the story is over even if an alert is not
 )
 
 type demoOptions struct {

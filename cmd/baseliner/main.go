@@ -47,7 +47,9 @@ var notYet = map[string]string{
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	app := kingpin.New("baseliner", "Contextual baselines for Prometheus and OpenTelemetry metrics.")
 	app.HelpFlag.Short('h')
-	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(nil)
+	// --help and --version end the process here: told to go on, the parser would run the command.
+	app.UsageWriter(stdout).ErrorWriter(stderr).Terminate(os.Exit)
+	app.Version(buildLine())
 	level := promslog.NewLevel()
 	format := promslog.NewFormat()
 	app.Flag("log.level", "Least severe messages to log: debug, info, warn or error.").Default("info").SetValue(level)
@@ -129,11 +131,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w; see baseliner --help", err)
 	}
-	action, ok := actions[command]
-	if !ok { // --help ends here
-		return nil
-	}
-	return action()
+	return actions[command]()
 }
 
 // joinNames prints a list for a sentence.

@@ -154,7 +154,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	if !pause(ctx, time.Until(to)) {
 		return nil
 	}
-	n.say("%s  The index is back. Ends are told with some patience: conversion is judged on the counts of several minutes.", n.clock())
+	n.say("%s  The index is back. Ends are told with patience, in a quarter of an hour: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
 	late := time.After(time.Until(to.Add(demoSettle)))
 	for !n.quiet() {
 		select {
@@ -173,7 +173,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	for _, next := range [][2]string{
 		{"every signal with its band", page + "/"},
 		{"the drop, and what was normal", page + "/signal?name=conversion"},
-		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=-4m"},
+		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
 		{"ready-made signals, and why each is on", "baseliner check --url=" + page},
 		{"bands for your own Prometheus", page + "/metrics/results"},
 		{"your own /metrics, your own Prometheus", "README.md"},

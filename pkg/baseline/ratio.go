@@ -224,12 +224,12 @@ func (e *Expectation) thin() {
 
 // band puts the edges; the ratio of successes is within 0 and 1.
 func (m *Model) band(e *Expectation, lo, hi float64) {
-	if !m.Free {
-		lo, hi = max(lo, 0), min(hi, 1)
-	}
 	if lo > hi { // the windows exclude each other: only a point between them is left
 		lo = (lo + hi) / 2
 		hi = lo
+	}
+	if !m.Free {
+		lo, hi = min(max(lo, 0), 1), min(max(hi, 0), 1)
 	}
 	e.Lower, e.Upper = lo, hi
 }

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 	"strings"
 )
 
@@ -26,7 +28,7 @@ func (d *Document) writeMarkdown(w io.Writer) error {
 				if block.Brief != nil {
 					block.Brief.markdown(b)
 				} else {
-					block.Data.markdown(b)
+					block.Data.readable().markdown(b)
 				}
 			}
 		}
@@ -47,6 +49,24 @@ func (t *Table) markdown(w io.Writer) {
 	for _, r := range t.Rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(cells(r), " | "))
 	}
+}
+
+// readable is a table of data with four significant digits: CSV and JSON have the others.
+func (t *Table) readable() *Table {
+	out := *t
+	out.Rows = make([][]string, len(t.Rows))
+	for i, r := range t.Rows {
+		out.Rows[i] = make([]string, len(r))
+		for j, s := range r {
+			out.Rows[i][j] = s
+			if v, err := strconv.ParseFloat(s, 64); err == nil && t.right(j) && math.Abs(v) < 1e4 {
+				out.Rows[i][j] = strconv.FormatFloat(v, 'g', 4, 64)
+			} else if err == nil && t.right(j) && math.Abs(v) < 1e15 {
+				out.Rows[i][j] = strconv.FormatFloat(v, 'f', 0, 64)
+			}
+		}
+	}
+	return &out
 }
 
 func (t *Table) right(i int) bool { return i < len(t.Numbers) && t.Numbers[i] }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -122,6 +124,9 @@ func (h *handler) ownIncidents(r *http.Request) (answer, error) {
 	}
 	out := []IncidentView{}
 	state := r.FormValue("state")
+	if states := []string{"", "open", "resolved", "merged"}; !slices.Contains(states, state) {
+		return answer{}, &apiError{typ: errBadData, err: fmt.Errorf("invalid parameter \"state\": %q is not one of open, resolved, merged", state)}
+	}
 	for _, i := range all {
 		if state != "" && i.State != state {
 			continue

@@ -3,6 +3,7 @@ package web
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -73,6 +74,9 @@ func TestIncidents(t *testing.T) {
 	check("", "open1", "past1", "part1")
 	check("?state=open", "open1")
 	check("?limit=2", "open1", "past1")
+	if w := get(t, h, "/api/baseliner/v1/incidents?state=firing"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "open, resolved, merged") {
+		t.Errorf("an unknown state: %d %s", w.Code, w.Body)
+	}
 	one := envelopeOf[IncidentView](t, h, "/api/baseliner/v1/incidents/open1")
 	if one.FirstMovers[0].Signal != "db_latency" || *one.Impact[0].Lost != 312 || one.Impact[0].Signal != "orders" || one.Members[1].Why == "" {
 		t.Errorf("incident %+v", one)

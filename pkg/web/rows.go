@@ -35,6 +35,9 @@ func newRow(s SignalView, one SeriesView) row {
 		Value: formatValue(one.Value, s.Unit), Expected: formatValue(one.Expected, s.Unit), Band: formatBand(one.Lower, one.Upper, s.Unit),
 		Link: signalLink(s.Name, own, nil), Match: selector(own), Selector: selector(resultLabels(s.Name, s.Layer, one.Labels)),
 	}
+	if one.Lower == one.Upper && one.Lower.Finite() && one.Expected.Finite() && one.Lower != one.Expected {
+		r.Band = "about " + r.Expected // an incident lies in the averages: no single point would be well in all of them
+	}
 	if one.Score.Finite() {
 		r.Score = formatValue(one.Score, "")
 	}

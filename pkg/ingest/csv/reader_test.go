@@ -73,6 +73,7 @@ func TestReaderErrors(t *testing.T) {
 	}
 	check("", "in.csv: no header", 0)
 	check("1404172800,10844\n", `in.csv:1: header: no column is named timestamp in "1404172800,10844"`, 0)
+	check(strings.Repeat("ä", 60), `in.csv:1: header: no column is named timestamp in "`+strings.Repeat("ä", 40)+`…"`, 0)
 	check("timestamp\n10\n", "in.csv:1: header: no column is named value", 0)
 	check("timestamp,value,lable\n", `in.csv:1: header: unknown column "lable"`, 0)
 	check("timestamp,value,value\n", `in.csv:1: header: two columns are named "value"`, 0)

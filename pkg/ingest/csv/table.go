@@ -53,7 +53,7 @@ func newTable(name string, r io.Reader) (*table, error) {
 		}
 	}
 	if t.when = slices.Index(t.columns, timestampColumn); t.when < 0 {
-		return nil, fmt.Errorf("%s:%d: header: no column is named %s in %q", name, t.line, timestampColumn, strings.Join(t.columns, ","))
+		return nil, fmt.Errorf("%s:%d: header: no column is named %s in %q", name, t.line, timestampColumn, start(strings.Join(t.columns, ",")))
 	}
 	return t, nil
 }
@@ -115,3 +115,12 @@ func (t *table) differs() error {
 }
 
 func rfc3339(ms int64) string { return time.UnixMilli(ms).UTC().Format(time.RFC3339Nano) }
+
+// start is what a message quotes of a line: enough to know it by, of what may be no text at all.
+func start(line string) string {
+	const most = 80 // bytes
+	if len(line) <= most {
+		return line
+	}
+	return strings.ToValidUTF8(line[:most], "") + "…"
+}
