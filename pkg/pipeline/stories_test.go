@@ -194,6 +194,59 @@ func TestWhatIsSilencedIsNobodysStory(t *testing.T) {
 	}
 }
 
+// TestAStormOfIncidentsTakesTurns: of thirty stories that began at once all are told at once, ten are ranked at each tick, and
+// all of them soon.
+func TestAStormOfIncidentsTakesTurns(t *testing.T) {
+	const services = 3 * maxRanked
+	v := newVillage(t)
+	row := func(k int, push float64) Output {
+		var in []Input
+		for i, s := range v.signals[1:] {
+			var obs []Observation
+			for n := range services {
+				x := 1000 + float64(noise(int64(k), i*services+n, 21)%1000)/50 + push
+				obs = append(obs, Observation{Labels: series.FromStrings("service", fmt.Sprint(n)), Point: series.Point{Value: x}})
+			}
+			in = append(in, Input{Signal: s, Observations: obs, Otherwise: series.NoData})
+		}
+		return v.Step(villageStart+int64(k)*villageStep.Milliseconds(), in)
+	}
+	for k := range villageWarm {
+		row(k, 0)
+	}
+	ranked := map[string]bool{}
+	for k := range 6 {
+		out := row(villageWarm+k, 400)
+		now := 0
+		for _, in := range v.stories.tracker.Open {
+			if in.Story.Outcome.Signal == "" || len(in.Story.First) == 0 {
+				t.Errorf("tick %d: incident %s has no story", k, in.ID)
+			}
+			if in.Story.RankedAt == out.T {
+				now++
+				ranked[in.ID] = true
+			}
+		}
+		if now > maxRanked {
+			t.Errorf("tick %d: %d incidents were ranked", k, now)
+		}
+		if k == 0 && len(out.Stories) != services {
+			t.Errorf("%d incidents were told, want %d", len(out.Stories), services)
+		}
+	}
+	if len(ranked) != services {
+		t.Errorf("%d of %d incidents were ever ranked", len(ranked), services)
+	}
+}
+
+// TestTheLabelsOfASignalAreMadeOnce: what is silenced is remembered by their address.
+func TestTheLabelsOfASignalAreMadeOnce(t *testing.T) {
+	s := newVillage(t).signals[0]
+	if a, b := s.labelsOf(nil), s.labelsOf(nil); &a[0] != &b[0] {
+		t.Error("the labels of a signal as a whole are made anew each time")
+	}
+}
+
 // TestStoriesSurviveARestart: a core that is stored and read before every row of an incident tells the same story, bit by bit.
 func TestStoriesSurviveARestart(t *testing.T) {
 	whole, parts := newVillage(t), newVillage(t)
