@@ -89,7 +89,7 @@ func (in *Instance) losses(ctx context.Context, story *incident.Incident, t int6
 			}
 		}
 		from := min(story.StartsAt, m.StartsAt)
-		l, ok := in.loss(ctx, s, sr, from, to)
+		l, ok := in.lossNow(ctx, s, sr, from, to, maxLosses)
 		if !ok {
 			continue
 		}

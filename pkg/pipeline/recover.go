@@ -178,6 +178,7 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 		labels string
 		start  int64
 	}
+	in.summed = 0
 	held := map[episode]*Occurrence{}
 	hold := func(o Occurrence, start int64) {
 		o.Event.Kind, o.Event.StartsAt = detect.Begin, start
