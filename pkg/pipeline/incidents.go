@@ -49,12 +49,15 @@ func (in *Instance) tellStory(ctx context.Context, change *StoryChange, t int64)
 	story := change.Incident
 	impacts, losses := in.losses(ctx, story, t)
 	w := in.core.DescribeIncident(story, t, impacts, in.o.External, in.o.Page)
-	tr := Transition{Words: w, Firing: !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
-	if !change.Began && !change.Ended {
+	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
+	if !change.Began && !change.Ended && !change.Grown {
 		tr.Updated = t
 	} else {
 		state := "resolved"
-		if tr.Firing {
+		switch {
+		case tr.Escalated:
+			state = "paging"
+		case tr.Firing:
 			state = "firing"
 		}
 		in.metrics.transitions.WithLabelValues(state, "incident").Inc()

@@ -57,6 +57,7 @@ const (
 type StoryChange struct {
 	incident.Change
 	Retold bool // what people are told of it is another than before
+	Grown  bool // it was told to wake nobody, and is worth that by now
 }
 
 // TellStories makes a core follow incidents.
@@ -185,6 +186,7 @@ func (c *Core) tell(t int64, out *Output) {
 	turns := int64(n+maxRanked-1) / maxRanked
 	turn := t / c.pace()
 	var retold []StoryChange
+	grown := map[*incident.Incident]bool{}
 	for _, in := range st.tracker.Open {
 		if !in.Told() {
 			continue
@@ -194,21 +196,25 @@ func (c *Core) tell(t int64, out *Output) {
 				told[in.Members[i].ID] = in
 			}
 		}
-		again := (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0
+		if grown[in] = in.Quiet && in.Wakes(); grown[in] {
+			in.Quiet = false
+		}
+		again := grown[in] || (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0
 		if young(in) {
 			ranked := turn%turns == 0
 			turn++
 			again = (ranked || changed[in]) && c.narrate(t, in, g, ranked) || again
 		}
 		if again && !changed[in] {
-			retold = append(retold, StoryChange{Change: incident.Change{Incident: in}, Retold: true})
+			retold = append(retold, StoryChange{Change: incident.Change{Incident: in}, Retold: true, Grown: grown[in]})
 		}
 	}
 	for i := range changes {
 		if changes[i].Began {
 			c.christen(changes[i].Incident)
+			changes[i].Incident.Quiet = !changes[i].Incident.Wakes()
 		}
-		out.Stories = append(out.Stories, StoryChange{changes[i], true})
+		out.Stories = append(out.Stories, StoryChange{Change: changes[i], Retold: true, Grown: grown[changes[i].Incident]})
 	}
 	out.Stories = append(out.Stories, retold...)
 	c.attribute(t, out, told)

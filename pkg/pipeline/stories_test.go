@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -191,6 +192,44 @@ func TestWhatIsSilencedIsNobodysStory(t *testing.T) {
 		if len(out.Stories) > 0 {
 			t.Fatalf("told %+v", out.Stories[0].Incident)
 		}
+	}
+}
+
+// TestAQuietIncidentThatGrowsIsNews: two anomalies beyond the budget are an incident that wakes nobody; once one is certain, the
+// incident is told anew, as one that does.
+func TestAQuietIncidentThatGrowsIsNews(t *testing.T) {
+	v := newVillage(t)
+	for k := range villageWarm {
+		v.row(k, nil)
+	}
+	v.teams[0].budget.Left = -1000
+	var told []Transition
+	for k := range 12 {
+		by := 3.0
+		if k > 6 {
+			by = 30
+		}
+		out := v.row(villageWarm+k, map[string]float64{"latency db": by, "cpu db": by})
+		in := &Instance{core: v.Core, metrics: newMetrics(nil), o: Options{Logger: discard()}}
+		for i := range out.Stories {
+			in.tellStory(t.Context(), &out.Stories[i], out.T)
+		}
+		told = append(told, in.transitions...)
+	}
+	if len(told) < 2 || told[0].Annotations[alert.PagingAnnotation] != "false" || told[0].Escalated {
+		t.Fatalf("it began as %+v", told)
+	}
+	grown := 0
+	for _, tr := range told[1:] {
+		if tr.Escalated {
+			grown++
+			if !tr.Firing || tr.Updated != 0 || tr.Annotations[alert.PagingAnnotation] != "" {
+				t.Errorf("it grew to %+v", tr)
+			}
+		}
+	}
+	if grown != 1 {
+		t.Errorf("told %d times that it wakes people by now", grown)
 	}
 }
 
