@@ -150,6 +150,27 @@ func (in *Instance) Incidents() ([]IncidentRecord, error) {
 	return out, nil
 }
 
+// closeIncidents ends those that are kept as open and that nobody follows any more.
+func (in *Instance) closeIncidents() error {
+	all, err := in.Incidents()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		r := &all[i]
+		if !r.Open() || slices.ContainsFunc(in.core.stories.tracker.Open, func(o *incident.Incident) bool { return o.ID == r.ID }) {
+			continue
+		}
+		r.EndsAt, r.UpdatedAt = max(in.last, r.StartsAt), in.last
+		text, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode incident %s: %w", r.ID, err)
+		}
+		in.incidents = append(in.incidents, state.Incident{ID: r.ID, Start: r.StartsAt, Text: text})
+	}
+	return nil
+}
+
 // forgetIncidents drops what is older than history.
 func (in *Instance) forgetIncidents(tx *bbolt.Tx, t int64) error {
 	return state.DropIncidents(tx, t-max(in.o.HistoryKeep, 24*time.Hour).Milliseconds(), maxIncidents)

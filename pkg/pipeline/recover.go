@@ -253,7 +253,10 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 			in.tellStory(ctx, &StoryChange{Change: incident.Change{Incident: story, Began: true}}, in.last)
 		}
 	}
-	if len(in.transitions) == 0 {
+	if err := in.closeIncidents(); err != nil {
+		return err
+	}
+	if len(in.transitions)+len(in.incidents) == 0 {
 		return nil
 	}
 	return in.commit(ctx, &Output{T: in.last}, in.last)
