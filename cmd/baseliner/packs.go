@@ -13,8 +13,12 @@ import (
 	"github.com/baseliner/baseliner/pkg/state"
 )
 
-// pollPacks is how often a running instance looks for metrics that it has not seen yet.
-const pollPacks = 5 * time.Second
+// pollPacks is how often a running instance looks for metrics that it has not seen yet; pollRemotePacks of a server that is
+// somebody else's.
+const (
+	pollPacks       = 5 * time.Second
+	pollRemotePacks = time.Minute
+)
 
 // packed is a signal of a pack, on or off, and why.
 type packed struct {

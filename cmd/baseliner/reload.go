@@ -20,7 +20,11 @@ func (i *instance) watch(ctx context.Context) error {
 	defer signal.Stop(hup)
 	poll := time.NewTicker(pollConfig)
 	defer poll.Stop()
-	packs := time.NewTicker(pollPacks)
+	every := pollPacks
+	if i.cfg.Load().Remote != nil { // it takes a restart to change that
+		every = pollRemotePacks
+	}
+	packs := time.NewTicker(every)
 	defer packs.Stop()
 	for {
 		select {

@@ -67,6 +67,21 @@ func TestWhatFlappedAndStays(t *testing.T) {
 	s.heard(`00:50:00 a "new alerts added" {}:{alertname="X"} -p1@00:10:00..00:11:00 +p1@00:20:00`)
 }
 
+// That more is known of an alert is no begin and no end: what flapped is quiet all the same.
+func TestUpdatesDoNotFlap(t *testing.T) {
+	s := guarded(t, quick, alert.Flapping{Begins: 3, Within: hour, QuietFor: 30 * minute}, nil)
+	s.comesAndGoes("p1", 0, 3)
+	s.at(20*minute, fires("p1", 20*minute))
+	for more := 25 * minute; more <= hour; more += 5 * minute {
+		known := fires("p1", 20*minute)
+		known.Updated = at(more)
+		s.at(more, known)
+	}
+	if n := s.m.Flaps(); n != 0 {
+		t.Errorf("%d flap", n)
+	}
+}
+
 // A notification of what flaps says so.
 func TestFlappingIsSaid(t *testing.T) {
 	s := guarded(t, quick, alert.Flapping{Begins: 2, Within: hour, QuietFor: 30 * minute}, nil)

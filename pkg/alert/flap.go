@@ -34,7 +34,7 @@ type Flap struct {
 
 // flap takes up that an episode began or ended.
 func (m *Machine) flap(now int64, t *Transition, began bool) {
-	if m.flapping.Begins == 0 || t.Meta() {
+	if m.flapping.Begins == 0 || t.Meta() || t.Updated != 0 {
 		return
 	}
 	fp := Fingerprint(t.Labels)

@@ -14,9 +14,10 @@ func incidentID(labels map[string]string) string {
 	return labels["incident"]
 }
 
-// heldBack says whether a receiver need not hear of an episode, because it hears of the incident that it is part of. What is
-// graver than the incident, or wakes people when that does not, is told all the same.
-func (m *Machine) heldBack(e *Episode, receiver string) bool {
+// heldBack says whether a receiver need not hear of an episode now, because it heard of the incident that it is part of, or
+// is about to: an incident that is muted and was not told stands for nothing. What is graver than the incident, or wakes people
+// when that does not, is told all the same.
+func (m *Machine) heldBack(now int64, e *Episode, receiver string) bool {
 	if e.Incident == "" {
 		return false
 	}
@@ -25,7 +26,14 @@ func (m *Machine) heldBack(e *Episode, receiver string) bool {
 		story.Annotations[PagingAnnotation] == "false" && e.Annotations[PagingAnnotation] != "false" {
 		return false
 	}
-	return slices.ContainsFunc(m.places(story), func(p place) bool { return p.group.Receiver == receiver })
+	key := story.Key()
+	return slices.ContainsFunc(m.places(story), func(p place) bool {
+		if p.group.Receiver != receiver {
+			return false
+		}
+		g := m.groups[p.group.id()]
+		return g != nil && g.Members[key] || m.mutedBy(now, story, p.route.RouteOpts) == ""
+	})
 }
 
 // incidents are those that are known, by id, the newest of each.

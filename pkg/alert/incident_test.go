@@ -94,6 +94,47 @@ func TestNobodyMissesAPart(t *testing.T) {
 	}
 }
 
+// TestAnIncidentThatWakesPeopleByNowIsNews: who was told of it as one that wakes nobody is told again, and of no part.
+func TestAnIncidentThatWakesPeopleByNowIsNews(t *testing.T) {
+	m := NewMachine(incidentRoute("alertname"))
+	quiet := whole("i1", "warning", true)
+	quiet.Annotations[PagingAnnotation] = "false"
+	m.Advance(0, []Transition{quiet})
+	if ns, _ := m.Advance(30_000, nil); len(ns) != 1 {
+		t.Fatalf("told %v", namesOf(ns))
+	}
+	grown := whole("i1", "warning", true)
+	grown.Escalated = true
+	m.Advance(60_000, []Transition{part("latency", "warning", "i1", true), grown})
+	ns, _ := m.Advance(330_000, nil)
+	if got := namesOf(ns); !slices.Equal(got, []string{"+Incident"}) || ns[0].Alerts[0].Annotations[PagingAnnotation] != "" {
+		t.Errorf("told %v", got)
+	}
+}
+
+// TestAMutedIncidentHoldsNothingBack: a story that nobody is told stands for none of its parts, unless it was told before.
+func TestAMutedIncidentHoldsNothingBack(t *testing.T) {
+	silence := Silence{ID: "s", Matchers: []string{`alertname="Incident"`}, EndsAt: 10_000_000}
+	if err := silence.Compile(); err != nil {
+		t.Fatal(err)
+	}
+	m := NewMachine(incidentRoute("alertname"))
+	m.SetQuiet(&Quiet{Silences: []Silence{silence}})
+	m.Advance(0, []Transition{part("latency", "warning", "i1", true), whole("i1", "warning", true)})
+	ns, _ := m.Advance(30_000, nil)
+	if got := namesOf(ns); !slices.Equal(got, []string{"+latency"}) {
+		t.Errorf("the incident is silenced, and told is %v", got)
+	}
+	m = NewMachine(incidentRoute("alertname"))
+	m.Advance(0, []Transition{whole("i1", "warning", true)})
+	m.Advance(30_000, nil)
+	m.SetQuiet(&Quiet{Silences: []Silence{silence}})
+	m.Advance(40_000, []Transition{part("latency", "warning", "i1", true)})
+	if ns, _ := m.Advance(70_000, nil); len(ns) != 0 {
+		t.Errorf("the incident was told before it was silenced, and told is %v", namesOf(ns))
+	}
+}
+
 func TestAnUpdateIsAnotherTransitionAndNoNews(t *testing.T) {
 	a := whole("i1", "warning", true)
 	b := a

@@ -175,7 +175,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 			continue
 		}
 		// Who was told that it fires is told that it is over, whatever silences it by now.
-		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(e, g.Receiver)
+		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(now, e, g.Receiver)
 		if muted[key] {
 			continue
 		}

@@ -53,6 +53,13 @@ func (a *Absence) Step(after, interval time.Duration, t int64, missing series.Mi
 	return Event{Kind: Begin, StartsAt: a.StartAt}, true
 }
 
+// After is what is known once a past that others watched is filled in up to a later instant: nobody was told of its silences,
+// and what was told of here fires until the next step.
+func (a Absence) After(past Absence) Absence {
+	past.Silent, past.Firing, past.StartAt = 0, a.Firing, a.StartAt
+	return past
+}
+
 // patience is how long silence has to last: where points are far apart, one that does not come is not enough.
 func patience(after, interval time.Duration) time.Duration { return max(after, interval*3/2) }
 

@@ -1,6 +1,8 @@
 package incident
 
 import (
+	"slices"
+
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
@@ -39,6 +41,7 @@ type Incident struct {
 	Story   Story     `json:"story"`
 	// Labels are those of its alert: identity, fixed when it is told.
 	Labels map[string]string `json:"labels,omitempty"`
+	Quiet  bool              `json:"quiet,omitempty"` // told to wake nobody, so far
 }
 
 // Told tells whether it is an incident yet.
@@ -46,6 +49,11 @@ func (in *Incident) Told() bool { return in.ToldAt != 0 }
 
 // Open tells whether it lasts.
 func (in *Incident) Open() bool { return in.EndsAt == 0 }
+
+// Wakes tells whether any member is worth waking somebody for.
+func (in *Incident) Wakes() bool {
+	return slices.ContainsFunc(in.Members, func(m Anomaly) bool { return !m.Quiet })
+}
 
 // open counts the members that last.
 func (in *Incident) open() (n int) {

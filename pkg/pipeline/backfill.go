@@ -291,8 +291,7 @@ func (b *Backfill) Finish(ctx context.Context, core *Core) error {
 			}
 		}
 		if first := to.absence.First; to.absence.Last < from.absence.Last {
-			to.absence = from.absence
-			to.absence.Firing, to.absence.Silent = false, 0
+			to.absence = to.absence.After(from.absence)
 			if first > 0 {
 				to.absence.First = min(first, from.absence.First)
 			}
@@ -315,9 +314,11 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 	}
 	if sr.lastSeen < from.lastSeen {
 		sr.model.Adopt(from.model)
-		sr.absence, sr.crossing, sr.missing, sr.lastSeen = from.absence, from.crossing, from.missing, from.lastSeen
-		sr.absence.Firing, sr.absence.Silent = false, 0
-		sr.anomaly = detect.State{Stepped: from.lastSeen} // nobody was told of what was open in the past
+		sr.absence = sr.absence.After(from.absence)
+		sr.crossing, sr.missing, sr.lastSeen = from.crossing, from.missing, from.lastSeen
+		if sr.anomaly.Phase != detect.Firing { // what fires was told, and the next tick ends it; what was open in the past was not
+			sr.anomaly = detect.State{Stepped: from.lastSeen}
+		}
 	} else if err := b.closeRest(to, sr, from); err != nil {
 		return err
 	}
@@ -335,7 +336,8 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 
 // closeRest stores the last hours of a past that ends before what the instance has seen, unless it knows them itself.
 func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
-	err := b.ledger.Update(func(tx *bbolt.Tx) error {
+	var rest []Closed
+	err := b.ledger.View(func(tx *bbolt.Tx) error {
 		for _, s := range from.model.Rest() {
 			open := s.Hour
 			s.Hour = to.realHour(s.Hour)
@@ -343,16 +345,15 @@ func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 			if err != nil {
 				return err
 			}
-			m := sr.model
-			if len(known) > 0 || m.Open.N > 0 && m.Open.Hour == open {
-				continue
-			}
-			if err := putClosed(tx, []Closed{{to, sr, s}}, b.known, state.PutSummary); err != nil {
-				return err
+			if m := sr.model; len(known) == 0 && (m.Open.N == 0 || m.Open.Hour != open) {
+				rest = append(rest, Closed{to, sr, s})
 			}
 		}
 		return nil
 	})
+	if err == nil && len(rest) > 0 { // a transaction that writes nothing waits for the disk all the same
+		err = b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, rest, b.known, state.PutSummary) })
+	}
 	if err != nil {
 		return fmt.Errorf("write summaries of %s: %w", to.Def.Name, err)
 	}

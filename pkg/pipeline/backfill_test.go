@@ -206,6 +206,39 @@ func TestBackfillOfThePastBeforeALife(t *testing.T) {
 	p.hears()
 }
 
+// TestBackfillBeyondTheLastTickLosesNoEnd: a past that reaches beyond what a running instance has seen comes while an alert
+// fires, and another of a machine that went silent. Both end with the ticks that follow.
+func TestBackfillBeyondTheLastTickLosesNoEnd(t *testing.T) {
+	d := loadSignal()
+	d.AbsentFor = 10 * time.Minute
+	p := newPlant(t, d)
+	p.run(plantKnown)
+	start := p.incident()
+	p.silent[1] = true
+	p.run(start + 4*plantStep)
+	if p.firing() != 1 || !p.in.core.signals[0].series[1].absence.Firing {
+		t.Fatalf("told %q", p.told.news)
+	}
+	p.load, p.silent[1] = usual, false
+	ctx := context.Background()
+	between := func(f func() error) error { return f() }
+	_, err := p.in.Fill(ctx, time.UnixMilli(p.next()), between, func(b *Backfill) error {
+		at := p.next()
+		var o []Observation
+		for m := range 2 {
+			o = append(o, Observation{Labels: series.FromStrings("machine", fmt.Sprint(m)), Point: series.Point{T: at, Value: usual(at, m)}})
+		}
+		return b.Step(ctx, at, []Input{{Signal: b.Core().Signals()[0], Observations: o, Otherwise: series.NoData}})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.run(start + 9*plantStep)
+	if len(p.told.open) != 0 || len(p.told.news) != 4 {
+		t.Errorf("told %q, and %d alerts never end", p.told.news, len(p.told.open))
+	}
+}
+
 func TestBackfillLeavesTheHistoryOfOthersAlone(t *testing.T) {
 	defs := []signal.Definition{loadSignal(), totalSignal()}
 	end := plantStart + 10*hourMillis + 6*plantStep // blocks are of twelve hours: some of it is in memory only

@@ -58,7 +58,8 @@ type Signal struct {
 	waiting   series.Missing    // why nothing was ever observed of it
 	series    []*Series         // sorted by key
 	byKey     map[string]*Series
-	young     []*Series // may want to borrow; derived
+	young     []*Series     // may want to borrow; derived
+	ownLabels series.Labels // of its alerts as a whole, made when somebody asks
 }
 
 // Series is one series of a signal.

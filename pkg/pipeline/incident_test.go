@@ -13,12 +13,14 @@ import (
 	"github.com/prometheus/alertmanager/dispatch"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+	"go.etcd.io/bbolt"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
+	"github.com/baseliner/baseliner/pkg/state"
 )
 
 // A shop in three layers: a database, a checkout that waits for it, orders that are not placed when checkout is slow, and a search
@@ -306,6 +308,24 @@ func (c *cascade) notifications() (told []string) {
 		advance(now, ts)
 	}
 	return told
+}
+
+// TestAnIncidentThatNobodyFollowsIsOver: what is kept as open ends with the start that does not know it.
+func TestAnIncidentThatNobodyFollowsIsOver(t *testing.T) {
+	p := newPlant(t, loadSignal())
+	p.run(plantStart + hourMillis)
+	text := `{"id":"lost","startsAt":1,"toldAt":2,"members":[],"story":{"outcome":{"signal":"load"}},"summary":"an incident","annotations":{}}`
+	err := p.ledger.Update(func(tx *bbolt.Tx) error {
+		return state.PutIncident(tx, &state.Incident{ID: "lost", Start: 1, Text: []byte(text)})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.restart(loadSignal())
+	all, err := p.in.Incidents()
+	if err != nil || len(all) != 1 || all[0].EndsAt != p.in.LastTick() || all[0].Summary != "an incident" {
+		t.Errorf("kept %+v (%v)", all, err)
+	}
 }
 
 func summaries(all []IncidentRecord) (out []string) {

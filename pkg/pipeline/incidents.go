@@ -49,12 +49,15 @@ func (in *Instance) tellStory(ctx context.Context, change *StoryChange, t int64)
 	story := change.Incident
 	impacts, losses := in.losses(ctx, story, t)
 	w := in.core.DescribeIncident(story, t, impacts, in.o.External, in.o.Page)
-	tr := Transition{Words: w, Firing: !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
-	if !change.Began && !change.Ended {
+	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
+	if !change.Began && !change.Ended && !change.Grown {
 		tr.Updated = t
 	} else {
 		state := "resolved"
-		if tr.Firing {
+		switch {
+		case tr.Escalated:
+			state = "paging"
+		case tr.Firing:
 			state = "firing"
 		}
 		in.metrics.transitions.WithLabelValues(state, "incident").Inc()
@@ -89,7 +92,7 @@ func (in *Instance) losses(ctx context.Context, story *incident.Incident, t int6
 			}
 		}
 		from := min(story.StartsAt, m.StartsAt)
-		l, ok := in.loss(ctx, s, sr, from, to)
+		l, ok := in.lossNow(ctx, s, sr, from, to, maxLosses)
 		if !ok {
 			continue
 		}
@@ -145,6 +148,27 @@ func (in *Instance) Incidents() ([]IncidentRecord, error) {
 		out = append(out, r)
 	}
 	return out, nil
+}
+
+// closeIncidents ends those that are kept as open and that nobody follows any more.
+func (in *Instance) closeIncidents() error {
+	all, err := in.Incidents()
+	if err != nil {
+		return err
+	}
+	for i := range all {
+		r := &all[i]
+		if !r.Open() || slices.ContainsFunc(in.core.stories.tracker.Open, func(o *incident.Incident) bool { return o.ID == r.ID }) {
+			continue
+		}
+		r.EndsAt, r.UpdatedAt = max(in.last, r.StartsAt), in.last
+		text, err := json.Marshal(r)
+		if err != nil {
+			return fmt.Errorf("encode incident %s: %w", r.ID, err)
+		}
+		in.incidents = append(in.incidents, state.Incident{ID: r.ID, Start: r.StartsAt, Text: text})
+	}
+	return nil
 }
 
 // forgetIncidents drops what is older than history.

@@ -61,11 +61,7 @@ func (c *Core) DescribeIncident(in *incident.Incident, t int64, losses []impactO
 		x := &s.Carriers[i]
 		a["description"] += fmt.Sprintf(" Of the deviation of %s, %s=%s carries %.0f %%, where %.0f %% would be usual.", spaced(x.Signal), x.Name, x.Value, 100*x.Share, 100*x.Usual)
 	}
-	quiet := len(in.Members) > 0
-	for i := range in.Members {
-		quiet = quiet && in.Members[i].Quiet
-	}
-	if quiet {
+	if !in.Wakes() {
 		a[alert.PagingAnnotation] = "false"
 	}
 	if page != nil {

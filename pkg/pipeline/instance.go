@@ -104,6 +104,7 @@ type Instance struct {
 	incidents   []state.Incident
 	closed      []Closed
 	dropped     []*Series
+	summed      int // losses, at this tick
 
 	upSince, downSince int64 // the hole in our own samples, unix milliseconds
 }
@@ -254,6 +255,7 @@ func (in *Instance) commit(ctx context.Context, out *Output, lastTick int64) err
 }
 
 func (in *Instance) collect(ctx context.Context, out *Output) {
+	in.summed = 0
 	for i := range out.Events {
 		t := in.transition(ctx, &out.Events[i], out.T)
 		in.transitions = append(in.transitions, t)
@@ -292,7 +294,7 @@ func (in *Instance) transition(ctx context.Context, o *Occurrence, t int64) Tran
 		if !out.Firing {
 			to = o.Event.EndsAt
 		}
-		if l, ok := in.loss(ctx, o.Signal, o.Series, o.Event.StartsAt, to); ok {
+		if l, ok := in.lossNow(ctx, o.Signal, o.Series, o.Event.StartsAt, to, lossesOfAlerts); ok {
 			out.Annotations["impact"] = l.String()
 		}
 	}

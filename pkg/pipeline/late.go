@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -25,6 +26,9 @@ func (in *Instance) closeHour(ctx context.Context, t int64) error {
 	final := (t - finalAfter) / hourMillis // first hour that is not
 	if in.o.Late == nil || in.o.Remote != nil || final == in.lateTo {
 		return nil
+	}
+	if len(in.closed) > 0 { // history is not whole, and models are made of it
+		return errors.New("the ledger has not taken every hour yet; the next tick tries again")
 	}
 	first := in.lateTo == 0
 	in.lateTo = final

@@ -21,6 +21,10 @@ const (
 	lossLevel = 0.9
 	// lossHistory is how far back is read to see how wrong the baseline usually is.
 	lossHistory = 28 * 24 * time.Hour
+	// maxLosses bounds what is summed up at one tick, and lossesOfAlerts what of that single alerts take: each reads four
+	// weeks of a series, and the alerts of the tick wait for it. What finds no room is told without its cost.
+	maxLosses      = 20
+	lossesOfAlerts = 10
 )
 
 // Loss is what a deviation of a series took, in units of the signal.
@@ -36,6 +40,15 @@ type Loss struct {
 func costly(d *signal.Definition) bool {
 	_, _, ok := d.Amount()
 	return ok && (d.Layer == series.Business || d.ValuePerUnit != nil)
+}
+
+// lossNow is loss as long as fewer than most were summed up at this tick.
+func (in *Instance) lossNow(ctx context.Context, s *Signal, sr *Series, from, to int64, most int) (l Loss, ok bool) {
+	if sr == nil || !costly(&s.Def) || in.summed >= most {
+		return l, false
+	}
+	in.summed++
+	return in.loss(ctx, s, sr, from, to)
 }
 
 // loss sums up what a series lost in [from, to], from what was recorded. What is recorded later changes nothing.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/cost"
+	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/series"
 	"github.com/baseliner/baseliner/pkg/signal"
 	"github.com/baseliner/baseliner/pkg/storage/tsdb"
@@ -78,6 +79,24 @@ func TestLossOfWhatHistoryRemembers(t *testing.T) {
 	}
 	if _, ok := in.loss(context.Background(), s, nil, start, start+minute); ok {
 		t.Error("a signal as a whole has no loss")
+	}
+	storm := Output{T: start + (begin+59)*minute}
+	for range 3 * lossesOfAlerts {
+		storm.Events = append(storm.Events, Occurrence{Signal: s, Series: sr, Event: detect.Event{Kind: detect.Begin, Dir: series.Down, StartsAt: start + begin*minute}})
+	}
+	in.metrics, in.o.Logger = newMetrics(nil), discard()
+	for range 2 {
+		in.transitions = nil
+		in.collect(context.Background(), &storm)
+		priced := 0
+		for i := range in.transitions {
+			if in.transitions[i].Annotations["impact"] != "" {
+				priced++
+			}
+		}
+		if len(in.transitions) != len(storm.Events) || priced != lossesOfAlerts {
+			t.Errorf("a storm of %d alerts told %d, %d with their cost", len(storm.Events), len(in.transitions), priced)
+		}
 	}
 	core.signals[0].Def.Layer, core.signals[0].Def.ValuePerUnit = series.Application, nil
 	if _, ok := in.loss(context.Background(), s, sr, start, start+minute); ok {

@@ -11,11 +11,10 @@ import (
 // rank compares the recent course of a series with those of all others that are of its layer or below, and says what
 // explains it. The members of in are told apart. Absences have no course: those of in may still have been first.
 func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *incident.Graph, in *incident.Incident) (story incident.Story) {
-	story.Outcome = incident.Suspect{Signal: of.Def.Name, Layer: of.Def.Layer, Service: c.service(of, outcome), Member: true}
+	story.Outcome = c.suffered(of, outcome)
 	if outcome == nil {
 		return story
 	}
-	story.Outcome.Labels = outcome.Labels
 	what := &incident.Case{From: from, Until: t, Graph: g, Floor: sigma}
 	pace := c.pace()
 	for k := int64(incident.CourseSlots) - 1; k >= 0; k-- {
@@ -58,6 +57,15 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 	}
 	story.First = c.silentFirst(story.First, in, g)
 	return story
+}
+
+// suffered is the outcome of a story before anything is ranked; a nil series is the signal as a whole.
+func (c *Core) suffered(s *Signal, sr *Series) incident.Suspect {
+	x := incident.Suspect{Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.service(s, sr), Member: true}
+	if sr != nil {
+		x.Labels = sr.Labels
+	}
+	return x
 }
 
 // silentFirst puts members that went silent among the first movers, where they began as early.

@@ -178,6 +178,7 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 		labels string
 		start  int64
 	}
+	in.summed = 0
 	held := map[episode]*Occurrence{}
 	hold := func(o Occurrence, start int64) {
 		o.Event.Kind, o.Event.StartsAt = detect.Begin, start
@@ -252,7 +253,10 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 			in.tellStory(ctx, &StoryChange{Change: incident.Change{Incident: story, Began: true}}, in.last)
 		}
 	}
-	if len(in.transitions) == 0 {
+	if err := in.closeIncidents(); err != nil {
+		return err
+	}
+	if len(in.transitions)+len(in.incidents) == 0 {
 		return nil
 	}
 	return in.commit(ctx, &Output{T: in.last}, in.last)

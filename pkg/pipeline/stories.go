@@ -37,6 +37,8 @@ const (
 	rankTicks = 20
 	// maxAsked bounds the rankings of single anomalies in a tick: a storm is told by its incident.
 	maxAsked = 5
+	// maxRanked bounds those of incidents: where more are young, they take turns.
+	maxRanked = 10
 	// recount is how often the cost of an incident is summed up anew.
 	recount = 5 * time.Minute
 	// toldCauses are kept of a ranking.
@@ -55,6 +57,7 @@ const (
 type StoryChange struct {
 	incident.Change
 	Retold bool // what people are told of it is another than before
+	Grown  bool // it was told to wake nobody, and is worth that by now
 }
 
 // TellStories makes a core follow incidents.
@@ -173,6 +176,17 @@ func (c *Core) tell(t int64, out *Output) {
 	for i := range changes {
 		changed[changes[i].Incident] = true
 	}
+	young := func(in *incident.Incident) bool { return changed[in] || t-in.ToldAt <= rankTicks*c.pace() }
+	n := 0
+	for _, in := range st.tracker.Open {
+		if in.Told() && young(in) {
+			n++
+		}
+	}
+	turns := int64(n+maxRanked-1) / maxRanked
+	turn := t / c.pace()
+	var retold []StoryChange
+	grown := map[*incident.Incident]bool{}
 	for _, in := range st.tracker.Open {
 		if !in.Told() {
 			continue
@@ -182,17 +196,27 @@ func (c *Core) tell(t int64, out *Output) {
 				told[in.Members[i].ID] = in
 			}
 		}
-		young := t-in.ToldAt <= rankTicks*c.pace()
-		if again := (changed[in] || young) && c.narrate(t, in, g) || (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0; again && !changed[in] {
-			out.Stories = append(out.Stories, StoryChange{Change: incident.Change{Incident: in}, Retold: true})
+		if grown[in] = in.Quiet && in.Wakes(); grown[in] {
+			in.Quiet = false
+		}
+		again := grown[in] || (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0
+		if young(in) {
+			ranked := turn%turns == 0
+			turn++
+			again = (ranked || changed[in]) && c.narrate(t, in, g, ranked) || again
+		}
+		if again && !changed[in] {
+			retold = append(retold, StoryChange{Change: incident.Change{Incident: in}, Retold: true, Grown: grown[in]})
 		}
 	}
 	for i := range changes {
 		if changes[i].Began {
 			c.christen(changes[i].Incident)
+			changes[i].Incident.Quiet = !changes[i].Incident.Wakes()
 		}
-		out.Stories = append(out.Stories, StoryChange{changes[i], true})
+		out.Stories = append(out.Stories, StoryChange{Change: changes[i], Retold: true, Grown: grown[changes[i].Incident]})
 	}
+	out.Stories = append(out.Stories, retold...)
 	c.attribute(t, out, told)
 }
 
@@ -328,13 +352,17 @@ func (c *Core) christen(in *incident.Incident) {
 	in.Labels = labels
 }
 
-// narrate makes the story of an incident anew. It returns whether people have to be told another one.
-func (c *Core) narrate(t int64, in *incident.Incident, g *incident.Graph) bool {
+// narrate makes the story of an incident anew; what was ranked before stands unless ranked asks for it once more. It returns
+// whether people have to be told another one.
+func (c *Core) narrate(t int64, in *incident.Incident, g *incident.Graph, ranked bool) bool {
 	old := in.Story
 	outcome := &in.Members[in.Outcome(g)]
 	story := old
-	if s, sr, ok := c.find(outcome); ok && t-in.StartsAt <= incident.CourseSlots*3/5*c.pace() {
+	switch s, sr, ok := c.find(outcome); {
+	case ok && ranked && t-in.StartsAt <= incident.CourseSlots*3/5*c.pace():
 		story = c.rank(t, s, sr, in.StartsAt, g, in)
+	case ok && story.Outcome.Signal == "":
+		story.Outcome = c.suffered(s, sr)
 	}
 	if len(story.First) == 0 {
 		story.First = in.Earliest(g, c.pace())

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/alert"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -191,6 +192,97 @@ func TestWhatIsSilencedIsNobodysStory(t *testing.T) {
 		if len(out.Stories) > 0 {
 			t.Fatalf("told %+v", out.Stories[0].Incident)
 		}
+	}
+}
+
+// TestAQuietIncidentThatGrowsIsNews: two anomalies beyond the budget are an incident that wakes nobody; once one is certain, the
+// incident is told anew, as one that does.
+func TestAQuietIncidentThatGrowsIsNews(t *testing.T) {
+	v := newVillage(t)
+	for k := range villageWarm {
+		v.row(k, nil)
+	}
+	v.teams[0].budget.Left = -1000
+	var told []Transition
+	for k := range 12 {
+		by := 3.0
+		if k > 6 {
+			by = 30
+		}
+		out := v.row(villageWarm+k, map[string]float64{"latency db": by, "cpu db": by})
+		in := &Instance{core: v.Core, metrics: newMetrics(nil), o: Options{Logger: discard()}}
+		for i := range out.Stories {
+			in.tellStory(t.Context(), &out.Stories[i], out.T)
+		}
+		told = append(told, in.transitions...)
+	}
+	if len(told) < 2 || told[0].Annotations[alert.PagingAnnotation] != "false" || told[0].Escalated {
+		t.Fatalf("it began as %+v", told)
+	}
+	grown := 0
+	for _, tr := range told[1:] {
+		if tr.Escalated {
+			grown++
+			if !tr.Firing || tr.Updated != 0 || tr.Annotations[alert.PagingAnnotation] != "" {
+				t.Errorf("it grew to %+v", tr)
+			}
+		}
+	}
+	if grown != 1 {
+		t.Errorf("told %d times that it wakes people by now", grown)
+	}
+}
+
+// TestAStormOfIncidentsTakesTurns: of thirty stories that began at once all are told at once, ten are ranked at each tick, and
+// all of them soon.
+func TestAStormOfIncidentsTakesTurns(t *testing.T) {
+	const services = 3 * maxRanked
+	v := newVillage(t)
+	row := func(k int, push float64) Output {
+		var in []Input
+		for i, s := range v.signals[1:] {
+			var obs []Observation
+			for n := range services {
+				x := 1000 + float64(noise(int64(k), i*services+n, 21)%1000)/50 + push
+				obs = append(obs, Observation{Labels: series.FromStrings("service", fmt.Sprint(n)), Point: series.Point{Value: x}})
+			}
+			in = append(in, Input{Signal: s, Observations: obs, Otherwise: series.NoData})
+		}
+		return v.Step(villageStart+int64(k)*villageStep.Milliseconds(), in)
+	}
+	for k := range villageWarm {
+		row(k, 0)
+	}
+	ranked := map[string]bool{}
+	for k := range 6 {
+		out := row(villageWarm+k, 400)
+		now := 0
+		for _, in := range v.stories.tracker.Open {
+			if in.Story.Outcome.Signal == "" || len(in.Story.First) == 0 {
+				t.Errorf("tick %d: incident %s has no story", k, in.ID)
+			}
+			if in.Story.RankedAt == out.T {
+				now++
+				ranked[in.ID] = true
+			}
+		}
+		if now > maxRanked {
+			t.Errorf("tick %d: %d incidents were ranked", k, now)
+		}
+		if k == 0 && len(out.Stories) != services {
+			t.Errorf("%d incidents were told, want %d", len(out.Stories), services)
+		}
+	}
+	if len(ranked) != services {
+		t.Errorf("%d of %d incidents were ever ranked", len(ranked), services)
+	}
+}
+
+// TestTheLabelsOfASignalAreMadeOnce: what is silenced is remembered by their address.
+func TestTheLabelsOfASignalAreMadeOnce(t *testing.T) {
+	s := newVillage(t).signals[0]
+	if a, b := s.labelsOf(nil), s.labelsOf(nil); &a[0] != &b[0] {
+		t.Error("the labels of a signal as a whole are made anew each time")
 	}
 }
 

@@ -30,12 +30,16 @@ const (
 	topologyKey = "topology"
 	// lookAround is how often the metrics are asked who calls whom.
 	lookAround = 10 * time.Minute
+	// lookFor bounds what a tick waits for the answer.
+	lookFor = 5 * time.Second
 	// callsLast is how long a call counts that is not seen any more: traffic may sleep at night.
 	callsLast = 24 * time.Hour
 	// maxVersions of the topology are kept for recovery; the oldest stands for all before it.
 	maxVersions = 200
 	// maxCalls bounds the graph.
 	maxCalls = 20_000
+	// maxKeptCalls bounds the calls of all versions: each change writes them anew.
+	maxKeptCalls = 100_000
 )
 
 // Topology is who calls whom: as configured, and as metrics say. What was known at an instant is kept, so that a recovery
@@ -160,11 +164,7 @@ func (tp *Topology) look(ctx context.Context, t int64, ask calls) {
 	if n := len(tp.versions); n > 0 && slices.Equal(tp.versions[n-1].Edges, edges) || n == 0 && len(edges) == 0 {
 		return
 	}
-	versions := append(slices.Clone(tp.versions), topologyVersion{t, edges})
-	if len(versions) > maxVersions {
-		versions = versions[len(versions)-maxVersions:]
-		versions[0].From = 0
-	}
+	versions := trimVersions(append(slices.Clone(tp.versions), topologyVersion{t, edges}))
 	record, err := json.Marshal(versions)
 	if err == nil {
 		err = tp.ledger.Update(func(tx *bbolt.Tx) error { return state.PutMeta(tx, topologyKey, record) })
@@ -177,11 +177,27 @@ func (tp *Topology) look(ctx context.Context, t int64, ask calls) {
 	clear(tp.graphs)
 }
 
+// trimVersions drops the oldest that are too many; of two, the one before is always known.
+func trimVersions(versions []topologyVersion) []topologyVersion {
+	kept, calls := 0, 0
+	for i := len(versions) - 1; i >= 0; i-- {
+		if calls += len(versions[i].Edges); kept >= maxVersions || kept >= 2 && calls > maxKeptCalls {
+			versions = versions[i+1:]
+			versions[0].From = 0
+			break
+		}
+		kept++
+	}
+	return versions
+}
+
 // lookAround asks who calls whom, where somebody wants to know.
 func (in *Instance) lookAround(ctx context.Context, t int64) {
 	if in.o.Topology == nil {
 		return
 	}
+	ctx, cancel := context.WithTimeout(ctx, lookFor)
+	defer cancel()
 	in.o.Topology.look(ctx, t, func(ctx context.Context, expr string, t int64) (pairs [][2]string, err error) {
 		results, err := in.eval.Labels(ctx, expr, t)
 		for _, ls := range results {

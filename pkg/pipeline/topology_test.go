@@ -71,3 +71,24 @@ func TestTopologyIsKnownAsOfThen(t *testing.T) {
 	look(2*day, [][2]string{{"x", "y"}}, nil)
 	check(2*day, [2]string{"orders", "db"})
 }
+
+// TestVersionsOfALargeTopologyAreFew: what every change writes anew does not grow without bound, and the version before is kept.
+func TestVersionsOfALargeTopologyAreFew(t *testing.T) {
+	version := func(from int64, calls int) topologyVersion { return topologyVersion{from, make([][2]string, calls)} }
+	check := func(what string, got []topologyVersion, kept int, newest int64) {
+		t.Helper()
+		if len(got) != kept || got[len(got)-1].From != newest {
+			t.Errorf("%s: %d versions up to %d, want %d up to %d", what, len(got), got[len(got)-1].From, kept, newest)
+		}
+	}
+	var small, large []topologyVersion
+	for i := range int64(maxVersions + 10) {
+		small, large = trimVersions(append(small, version(i+1, 3))), trimVersions(append(large, version(i+1, maxCalls)))
+	}
+	check("small", small, maxVersions, maxVersions+10)
+	check("large", large, maxKeptCalls/maxCalls, maxVersions+10)
+	check("huge", trimVersions([]topologyVersion{version(1, 3), version(2, maxKeptCalls), version(3, maxKeptCalls)}), 2, 3)
+	if small[0].From != 0 || large[0].From != 0 {
+		t.Error("the oldest stands for all before it")
+	}
+}

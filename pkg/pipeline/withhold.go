@@ -52,7 +52,10 @@ func (c *Core) covering(t int64) []forgotten {
 // labelsOf are the labels of alerts that do not depend on what happened; a nil series asks for the signal as a whole.
 func (s *Signal) labelsOf(sr *Series) series.Labels {
 	if sr == nil {
-		return s.alertLabels(&Series{})
+		if s.ownLabels == nil {
+			s.ownLabels = s.alertLabels(&Series{})
+		}
+		return s.ownLabels
 	}
 	if sr.alertLabels == nil {
 		sr.alertLabels = s.alertLabels(sr)
