@@ -1,13 +1,9 @@
 package config
 
-import (
-	"strings"
-)
-
 // refuse says that a key works in a later version, if the file asks for what it does.
-func (l *loader) refuse(path string, asked bool, hint ...string) {
+func (l *loader) refuse(path string, asked bool) {
 	if asked {
-		l.fail(path, strings.Join(hint, ""), "is not available yet")
+		l.fail(path, "", "is not available yet")
 	}
 }
 
@@ -15,7 +11,6 @@ func (l *loader) refuse(path string, asked bool, hint ...string) {
 // as enabled: false, pass.
 func (l *loader) notYet(s *fileSchema) {
 	l.refuse("state.bucket", isSet(s.State.Bucket))
-
 	l.notYetCluster(&s.Cluster)
 }
 

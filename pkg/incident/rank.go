@@ -83,7 +83,7 @@ func Rank(c *Case) (*Ranking, error) {
 	if err != nil {
 		return nil, err
 	}
-	services := c.services(all, outcome)
+	services := c.services(all)
 	r := &Ranking{Outcome: outcome.cause(0, ""), most: outcome.most}
 	r.Outcome.CoMovement = 1
 	for i := range all {
@@ -167,7 +167,7 @@ const (
 )
 
 // services scores every service.
-func (c *Case) services(all []evidence, outcome *evidence) map[string]*service {
+func (c *Case) services(all []evidence) map[string]*service {
 	own := map[string][]float64{}
 	out := map[string]*service{}
 	handsOn := map[string]bool{} // on the way, and moved
