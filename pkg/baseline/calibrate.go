@@ -32,12 +32,13 @@ func (m *Slow) calibrate(h *hour, moved bool) {
 		Context: m.worst(h, moved), ShortMean: float64(h.Short), LongMean: float64(h.Long),
 		Jump: float64(h.Jump), Surprise: float64(h.Surprise), Flat: float64(h.Flat),
 	}
+	scale := m.scales(h.slot)
 	for v := range viewCount {
 		if (v == Jump || v == Surprise) && isNaN32(h.Move) {
 			continue
 		}
 		t := &m.Tails[v]
-		t.Add(worst[v] / m.scale(v, h.slot))
+		t.Add(worst[v] / scale[v])
 		if m.Limits[v] == 0 && t.N() < tailHours {
 			continue
 		}

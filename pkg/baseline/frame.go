@@ -149,8 +149,8 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	slot := m.slot(floorDiv(half, 2))
 	k.slot = int32(slot)
 	k.center = s.knot(ofDay, slot)
-	for v := range viewCount {
-		k.scale[v] = float32(s.scale(v, slot))
+	for v, x := range s.scales(slot) {
+		k.scale[v] = float32(x)
 	}
 	if m.counts { // independent events vary by as much
 		least := float32(meanAbsOfNormal * math.Sqrt(max(k.center, 0)))

@@ -47,13 +47,19 @@ func New(cal calendar, step time.Duration, options ...Option) *Model {
 // already and is for the history.
 func (m *Model) Step(p series.Point) (v Verdict, closed Summary, ok bool) {
 	closed, ok = m.pass(p.T)
-	m.Judge(p, &v)
+	m.judgeInto(p, &v)
 	return v, closed, ok
 }
 
 // Judge is Step for who closes hours himself, see Ends; the verdict is overwritten.
 func (m *Model) Judge(p series.Point, v *Verdict) {
-	*v = Verdict{Point: p, Excess: NoExcess}
+	*v = Verdict{}
+	m.judgeInto(p, v)
+}
+
+// judgeInto fills an empty verdict.
+func (m *Model) judgeInto(p series.Point, v *Verdict) {
+	v.Point, v.Excess = p, NoExcess
 	if m.Ratio != nil {
 		m.stepRatio(v)
 		return

@@ -49,18 +49,13 @@ func (m *Slow) busy(slot int) float64 {
 	return shrunk(m.MoveDay[d].float(), float64(m.HourN[d]), 1, dayScalePrior)
 }
 
-// scale is the unit of a view in this hour of the week.
-func (m *Slow) scale(v View, slot int) float64 {
-	switch v {
-	case Jump:
-		return m.Move*m.busy(slot) + m.floor()
-	case Surprise:
-		return m.Amaze*m.busy(slot) + m.floor()
-	case Flat:
-		return 1
-	default:
-		return m.spread(slot)
-	}
+// scales are the units of the views in this hour of the week.
+func (m *Slow) scales(slot int) (s [viewCount]float64) {
+	spread, busy, floor := m.spread(slot), m.busy(slot), m.floor()
+	s[Context], s[ShortMean], s[LongMean] = spread, spread, spread
+	s[Jump], s[Surprise] = m.Move*busy+floor, m.Amaze*busy+floor
+	s[Flat] = 1
+	return s
 }
 
 func shrunk(own, n, common, prior float64) float64 { return (n*own + prior*common) / (n + prior) }

@@ -110,8 +110,9 @@ func (c *Recent) take(t int64, r, value, unit, limit float64, x *views) {
 	case c.Back > 0:
 		c.Back--
 	}
-	c.Short, c.Long, c.Run = x.at[ShortMean]/unit, x.at[LongMean]/unit, x.at[Flat]
-	c.Before2, c.Before = c.Before, r/unit
+	per := 1 / unit
+	c.Short, c.Long, c.Run = x.at[ShortMean]*per, x.at[LongMean]*per, x.at[Flat]
+	c.Before2, c.Before = c.Before, r*per
 	c.Last, c.LastT = value, t
 	c.N++
 }
