@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -26,9 +27,12 @@ func incidentView(r *pipeline.IncidentRecord) web.IncidentView {
 	s := &r.Story
 	v := web.IncidentView{
 		ID: r.ID, State: "open", MergedInto: r.Merged, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), ToldAt: instant(r.ToldAt),
-		UpdatedAt: instant(r.UpdatedAt), Severity: r.Labels["severity"], Layer: s.Outcome.Layer.String(), Labels: r.Labels, Summary: r.Summary,
+		UpdatedAt: instant(r.UpdatedAt), Severity: cmp.Or(r.Gravest, r.Labels["severity"]), Layer: s.Outcome.Layer.String(), Labels: r.Labels, Summary: r.Summary,
 		FirstMovers: suspectViews(s.First), Simultaneous: len(s.First) > 1, Impact: []web.ImpactView{}, Explained: s.Explained(),
 		Causes: suspectViews(s.Causes), Events: []web.EventView{}, Contributors: []web.ContributorView{}, Members: []web.MemberView{}, Annotations: r.Annotations,
+	}
+	for k := range s.Former {
+		v.Former = append(v.Former, web.FormerView{FirstMovers: suspectViews(s.Former[k].First), Until: instant(s.Former[k].Until)})
 	}
 	switch {
 	case r.Merged != "":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -85,7 +86,7 @@ func (r reporter) link(path string, params url.Values) string {
 func (r reporter) weekIncident(n *pipeline.IncidentRecord, zone *time.Location) report.WeekIncident {
 	as := time.UnixMilli(n.StartsAt).In(zone)
 	w := report.WeekIncident{
-		ID: n.ID, Summary: n.Summary, Severity: n.Labels["severity"], Start: as, End: local(n.EndsAt, as), First: n.Annotations["first_mover"],
+		ID: n.ID, Summary: n.Summary, Severity: cmp.Or(n.Gravest, n.Labels["severity"]), Start: as, End: local(n.EndsAt, as), First: n.Annotations["first_mover"],
 		Broken: n.Annotations["broken"], Causes: n.Annotations["likely_causes"], Anomalies: len(n.Members), Losses: []report.WeekLoss{},
 		URL: r.link("incident", url.Values{"id": {n.ID}}),
 	}

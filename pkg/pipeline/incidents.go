@@ -49,14 +49,16 @@ func (in *Instance) tellStory(ctx context.Context, change *StoryChange, t int64)
 	story := change.Incident
 	impacts, losses := in.losses(ctx, story, t)
 	w := in.core.DescribeIncident(story, t, impacts, in.o.External, in.o.Page)
-	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
-	if !change.Began && !change.Ended && !change.Grown {
+	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, Graver: change.Graver && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
+	if !change.Began && !change.Ended && !change.Grown && !change.Graver {
 		tr.Updated = t
 	} else {
 		state := "resolved"
 		switch {
 		case tr.Escalated:
 			state = "paging"
+		case tr.Graver:
+			state = "graver"
 		case tr.Firing:
 			state = "firing"
 		}

@@ -25,6 +25,7 @@ type incidentPage struct {
 	One      *IncidentView
 	When     string
 	First    []suspectLine
+	Former   []string // who was said to be first before
 	Broken   *suspectLine
 	Impact   []impactLine
 	Causes   []suspectLine
@@ -79,6 +80,17 @@ func (p *incidentPage) fill(i *IncidentView, c clock) {
 	}
 	for k := range i.FirstMovers {
 		p.First = append(p.First, newSuspectLine(&i.FirstMovers[k], c))
+	}
+	for _, f := range i.Former {
+		var names []string
+		for k := range f.FirstMovers {
+			name := f.FirstMovers[k].Signal
+			if own := series.FromMap(f.FirstMovers[k].Labels); len(own) > 0 {
+				name += " " + own.String()
+			}
+			names = append(names, name)
+		}
+		p.Former = append(p.Former, fmt.Sprintf("Until %s it said %s.", c.at(f.Until), strings.Join(names, " and ")))
 	}
 	if i.Broken != nil {
 		line := newSuspectLine(i.Broken, c)

@@ -30,6 +30,7 @@ type IncidentView struct {
 	// The three boxes: who moved first, several at the same time; where it shows; what it came to.
 	FirstMovers  []SuspectView `json:"first_movers"`
 	Simultaneous bool          `json:"simultaneous,omitempty"`
+	Former       []FormerView  `json:"former_first_movers,omitempty"` // who was told to be the first before, oldest first
 	Broken       *SuspectView  `json:"broken_service,omitempty"`
 	Impact       []ImpactView  `json:"impact"`
 
@@ -53,6 +54,12 @@ type SuspectView struct {
 	CoMovement float64           `json:"co_movement,omitempty"` // correlation with what suffered
 	Since      time.Time         `json:"since,omitzero"`
 	Anomalous  bool              `json:"anomalous"` // it is an anomaly of the incident itself
+}
+
+// FormerView is who was told to have moved first, until more was known.
+type FormerView struct {
+	FirstMovers []SuspectView `json:"first_movers"`
+	Until       time.Time     `json:"until"`
 }
 
 // ImpactView is what a business signal lost. Low and high are absent while the past is too short to tell.
