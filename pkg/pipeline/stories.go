@@ -85,10 +85,23 @@ func (c *Core) service(s *Signal, sr *Series) string {
 }
 
 // remembers keeps where a series was.
-func (sr *Series) remembers(v *baseline.Verdict, interval int64) {
-	if interval > 0 {
-		sr.course.Put(v.T/interval, deviation(v))
+func (sr *Series) remembers(v *baseline.Verdict, s *Signal) {
+	if n, ok := s.point(v.T); ok {
+		sr.course.Put(n, deviation(v))
 	}
+}
+
+// point is the number of the point at an instant, in the course of a series; ok is false where the signal has none. A point of a daily
+// signal is at the midnight that ends the day, in its zone.
+func (s *Signal) point(t int64) (n int64, ok bool) {
+	if s.daily() {
+		return s.day(t), due(s, t)
+	}
+	interval := s.Def.Interval.Milliseconds()
+	if interval <= 0 {
+		return 0, false
+	}
+	return t / interval, t%interval == 0
 }
 
 // deviation is how far a point is from its expectation, in units of how far that would be anomalous in its context; NaN when
