@@ -14,13 +14,33 @@ import (
 // incidents translates what the instance keeps into what the pages show.
 type incidents struct{ in *pipeline.Instance }
 
-func (i incidents) Incidents() ([]web.IncidentView, error) {
-	all, err := i.in.Incidents()
+func (i incidents) Each(before time.Time, f func(*web.IncidentView) bool) error {
+	end := int64(math.MaxInt64)
+	if !before.IsZero() {
+		end = before.UnixMilli()
+	}
+	return i.in.EachIncident(end, func(r *pipeline.IncidentRecord) bool {
+		v := incidentView(r)
+		return f(&v)
+	})
+}
+
+func (i incidents) Open() ([]web.IncidentView, error) {
+	all, err := i.in.OpenIncidents()
 	out := make([]web.IncidentView, 0, len(all))
 	for k := range all {
 		out = append(out, incidentView(&all[k]))
 	}
 	return out, err
+}
+
+func (i incidents) Find(id string) (*web.IncidentView, error) {
+	r, err := i.in.Incident(id)
+	if r == nil {
+		return nil, err
+	}
+	v := incidentView(r)
+	return &v, err
 }
 
 func incidentView(r *pipeline.IncidentRecord) web.IncidentView {

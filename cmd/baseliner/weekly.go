@@ -36,13 +36,13 @@ func (r reporter) weekTo(text string) (time.Time, error) {
 func (r reporter) weekly(to time.Time) (*report.Weekly, error) {
 	from := to.AddDate(0, 0, -7)
 	in := report.WeeklyInput{To: to, URL: r.link("api/baseliner/v1/reports/weekly", url.Values{"format": {"html"}, "to": {to.UTC().Format(time.RFC3339)}})}
-	records, err := r.incidents()
+	records, err := r.incidents(from.UnixMilli(), to.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	for i := range records {
 		n := &records[i]
-		if n.Merged == "" && n.StartsAt < to.UnixMilli() && (n.EndsAt == 0 || n.EndsAt > from.UnixMilli()) {
+		if n.Merged == "" {
 			in.Incidents = append(in.Incidents, r.weekIncident(n, to.Location()))
 		}
 	}
