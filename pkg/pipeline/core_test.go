@@ -44,6 +44,7 @@ type plant struct {
 	silenced Silenced
 	ties     Ties
 	scraped  time.Duration // how often samples come; a minute by default
+	after    func()        // what runs beside the ticks, some ticks later; nil: nothing
 }
 
 // loadSignal watches each machine.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -99,6 +100,8 @@ type Instance struct {
 	pruned     int64 // day of the last pruning
 	lateTo     int64 // hours before this one are closed to what comes late
 	lateSeen   int64 // late samples by then
+	relearning atomic.Bool
+	beside     func(work func(context.Context, Between)) // runs long work beside the ticks; nil: at once, as when simulated
 	// What a failed commit left for the next one.
 	transitions []Transition
 	incidents   []state.Incident

@@ -80,11 +80,15 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 		return err
 	}
 	in.last = max(in.last, lastTick)
+	marks, err := in.catchUp()
+	if err != nil {
+		return err
+	}
 	if err := in.resolveOrphans(ctx); err != nil {
 		return err
 	}
 	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clockText(in.last))
-	return in.Snapshot()
+	return in.settle(marks...)
 }
 
 func definitions(core *Core) []signal.Definition {
@@ -312,8 +316,8 @@ func (c *Core) takeVerdicts(from *Core) {
 // Core gives the state to those who change it between ticks: backfill.
 func (in *Instance) Core() *Core { return in.core }
 
-// Resume moves the clock of the instance forward to a tick that another source has filled.
-func (in *Instance) Resume(t int64) error {
+// resume moves the clock of the instance forward to a tick that another source has filled.
+func (in *Instance) resume(t int64) error {
 	if t <= in.last {
 		return nil
 	}
