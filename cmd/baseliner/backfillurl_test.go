@@ -237,3 +237,51 @@ func TestBackfillGoesOn(t *testing.T) {
 		t.Errorf("from nobody: %d %q", status, stderr)
 	}
 }
+
+// One into a running instance goes on with the week that was not finished.
+func TestBackfillIntoARunningInstanceGoesOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	configured := write(t, dir, "baseliner.yml", pastSignals)
+	far := newFarServer(t)
+	args := func(data string, more ...string) []string {
+		return append([]string{"backfill", "--from=" + far.URL, "--range=20d", "--config.file=" + configured, "--storage.path=" + dir + "/" + data}, more...)
+	}
+	profile := func(r *running) string {
+		var profile []struct {
+			Hours []struct {
+				Expected  float64
+				WeeksSeen float64 `json:"weeks_seen"`
+			}
+		}
+		r.data(&profile, "/api/baseliner/v1/baseline", "signal", "queue")
+		return fmt.Sprint(profile)
+	}
+	must(t, args("stopped")...)
+	all := far.ranges.Load()
+	stopped := runInstanceOf(t, configured, dir+"/stopped")
+	want := profile(stopped)
+	stopped.stop()
+
+	r := runInstanceOf(t, configured, dir+"/live", "--web.enable-admin-api")
+	far.until.Store(time.Now().Add(-8 * 24 * time.Hour).Unix())
+	status, _, stderr := command(t, args("live", "--url="+r.url)...)
+	if status == 0 || !strings.Contains(stderr, "502") {
+		t.Fatalf("from a server that fails: %d %q", status, stderr)
+	}
+	far.until.Store(math.MaxInt64)
+	before := far.ranges.Load()
+	status, said, stderr := command(t, args("live", "--url="+r.url)...)
+	if status != 0 || !strings.Contains(stderr, "going on") {
+		t.Fatalf("the second time: %d %q %q", status, said, stderr)
+	}
+	if asked := far.ranges.Load() - before; asked > all*3/4 {
+		t.Errorf("the second time %d of %d range queries were asked again", asked, all)
+	}
+	if got := profile(r); got != want || len(got) < 168 {
+		t.Errorf("stopped:\n%s\nrunning:\n%s", want, got)
+	}
+	if _, err := os.Stat(dir + "/live/backfill.json"); err == nil {
+		t.Error("it is done, yet something is remembered")
+	}
+}

@@ -267,7 +267,7 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 }
 
 // Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
-// from the history they have.
+// from the history they have. With an error nothing has changed.
 func (in *Instance) Reload(defs []signal.Definition, external map[string]string, intervals promql.Intervals) error {
 	core, err := in.newCore(defs)
 	if err != nil {
@@ -289,10 +289,14 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	in.mu.Unlock()
 	in.forgetFigures()
 	in.recorder.refs = nil // they belong to the old series
+	// The definitions are in force; what a disk refuses now, the next ticks write.
 	if err := in.resolveOrphans(context.Background()); err != nil {
-		return err
+		in.o.Logger.Error("alerts of signals that are gone were not ended yet; the next tick tries again", "err", err)
 	}
-	return in.Snapshot()
+	if err := in.Snapshot(); err != nil {
+		in.o.Logger.Error("snapshot was not written; a restart steps through more recorded points", "err", err)
+	}
+	return nil
 }
 
 // takeVerdicts carries over what pages show until the next tick.
