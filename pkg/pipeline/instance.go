@@ -99,7 +99,7 @@ type Instance struct {
 	historyTo  int64 // hours before this one are in history
 	pruned     int64 // day of the last pruning
 	lateTo     int64 // hours before this one are closed to what comes late
-	lateSeen   int64 // late samples by then
+	lateSeen   int64 // late samples by then; −1 after a restart, when some may have come before
 	relearning atomic.Bool
 	beside     func(work func(context.Context, Between)) // runs long work beside the ticks; nil: at once, as when simulated
 	// What a failed commit left for the next one.

@@ -36,10 +36,12 @@ func (in *Instance) closeHour(ctx context.Context, t int64) error {
 	}
 	first := in.lateTo == 0
 	in.lateTo = final
+	if first { // what closed before is closed
+		return nil
+	}
 	late := in.o.Late()
-	came := late - in.lateSeen
-	in.lateSeen = late
-	if first || came == 0 {
+	came := late != in.lateSeen
+	if in.lateSeen = late; !came {
 		return nil
 	}
 	if in.beside == nil {

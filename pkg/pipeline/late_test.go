@@ -69,6 +69,14 @@ func TestLateSamplesAreLearntUntilTheHourCloses(t *testing.T) {
 			if err := p.tick(at); err != nil {
 				t.Fatal(err)
 			}
+			if p.restarts == at {
+				p.restart(loadSignal())
+				late = 0
+				p.in.o.Late = func() int64 { return late }
+				if err := p.live.TakeLate(2 * time.Hour); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if p.after != nil && at%(3*plantStep) == 0 {
 				p.after()
 			}
@@ -94,6 +102,10 @@ func TestLateSamplesAreLearntUntilTheHourCloses(t *testing.T) {
 	}
 	if a, b := slowOf(run(true, back+10*60_000, beside)), slowOf(in); fmt.Sprint(a) != fmt.Sprint(b) {
 		t.Error("beside ticks the models differ from those learnt at once")
+	}
+	restarted := run(true, back+10*60_000, func(p *plant) { p.restarts = back + 15*60_000 })
+	if got := summaries(restarted, 1, hour); len(got) != 1 || got[0].N != 12 {
+		t.Errorf("after a restart before the hour has closed it learnt %+v", got)
 	}
 	if got := summaries(after, 1, hour); len(got) != 1 || got[0].N != 6 {
 		t.Errorf("after the hour had closed it learnt %+v", got)

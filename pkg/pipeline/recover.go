@@ -79,7 +79,9 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	if err != nil {
 		return err
 	}
-	in.last = max(in.last, lastTick)
+	if in.last = max(in.last, lastTick); in.last > 0 {
+		in.lateSeen = -1
+	}
 	marks, err := in.catchUp()
 	if err != nil {
 		return err
