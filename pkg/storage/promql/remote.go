@@ -137,6 +137,9 @@ func (r *Remote) Evaluate(ctx context.Context, expr string, lookback time.Durati
 	if err != nil {
 		return nil, q.offset, err
 	}
+	if err := q.count(ctx, r, lookback, results, from, to, step); err != nil {
+		return nil, q.offset, err
+	}
 	for _, res := range results {
 		for i := range res.Points {
 			p := &res.Points[i]

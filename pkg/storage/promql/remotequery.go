@@ -18,8 +18,8 @@ const intervalOver = 30 * time.Minute
 
 // remoteQuery is an expression with what is known of its selectors. A server does not tell which samples stand behind a
 // value, so it is asked for the time of the newest sample of every selector, at every tick: a value repeated or
-// extrapolated after its source fell silent is missing, as with the embedded engine. What cannot be seen from afar is
-// which of several series has stopped while others go on.
+// extrapolated after its source fell silent is missing, as with the embedded engine. Which of several series has stopped while
+// others go on is seen by their number alone.
 type remoteQuery struct {
 	need   requirement
 	offset time.Duration
@@ -41,6 +41,9 @@ type remoteSelector struct {
 	asked      bool            // whether there was any before the first tick
 	newest     map[int64]int64 // tick → time of the newest sample, of the span at hand
 	silent     bool            // at the last tick
+	whole      bool            // its exporters stand behind every result alike
+	countedAt  int64           // the tick at which they were asked for
+	pause      int64           // milliseconds after it in which one exporter is taken to stand behind each result
 	run        int64           // since when there is no hole, as far as ticks show; 0: longer than we look
 }
 
