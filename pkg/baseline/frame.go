@@ -13,6 +13,7 @@ type frame struct {
 	known    bool
 	borrowed bool
 	schedule bool // the hour may be on a schedule
+	own      bool // b is what the model says of that knot: it is the left one of the next frame
 	weeks    int32
 	young    float32
 	a, b     knot
@@ -81,15 +82,24 @@ func (m *Model) frameAt(t int64) (*frame, float64) {
 
 func (m *Model) build(left int64) {
 	s := &m.Slow
+	before := m.frame
+	next := before.ok && before.left == left-1 // nothing was learnt since
 	m.frame = frame{left: left, ok: true, young: 1, piece: -1}
 	f := &m.frame
+	if next {
+		f.piece, f.from, f.upTo = before.piece, before.from, before.upTo
+	}
 	halves := [2]int{m.halfOfDay(left), m.halfOfDay(left + 1)}
 	seen := [2]bool{s.DayN[halves[0]] > 0, s.DayN[halves[1]] > 0}
 	if s.Hours < firstDay || !seen[0] && !seen[1] || m.step >= halfMillis && !seen[0] {
 		return
 	}
-	f.expected = true
-	m.knotAt(&f.a, left, halves[0])
+	f.expected, f.own = true, seen[1]
+	if next && before.own {
+		f.a = before.b
+	} else {
+		m.knotAt(&f.a, left, halves[0])
+	}
 	m.knotAt(&f.b, left+1, halves[1])
 	if m.loan.settling() {
 		p := m.loan.prior
@@ -138,7 +148,7 @@ func (m *Model) scheduled(t int64) float64 {
 
 func (m *Model) widenAt(t int64) float32 {
 	hour := hourOf(t)
-	return float32(m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000))
+	return float32(m.Slow.Recurring.widen(m.slot(hour), int((t-hour*hourMillis)/60_000)))
 }
 
 // youth widens the bounds of an hour of the week that was not often seen: it may differ from its day.
