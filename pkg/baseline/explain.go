@@ -19,9 +19,10 @@ func (m *Model) Factors(t int64) (f Factors) {
 	}
 	frame, frac := m.frameAt(t)
 	f.Youth = float64(frame.young)
+	spread, move, amaze := frame.scales(frac)
+	f.Scales = [viewCount]float64{Context: spread, ShortMean: spread, LongMean: spread, Jump: move, Surprise: amaze, Flat: 1}
 	for v := range viewCount {
 		f.Thresholds[v] = float64(m.Slow.Limits[v])
-		f.Scales[v] = lerp(float64(frame.a.scale[v]), float64(frame.b.scale[v]), frac)
 	}
 	return f
 }
