@@ -55,8 +55,8 @@ func (f *filler) route() web.Route {
 	return web.Route{Pattern: "POST /api/baseliner/v1/backfill", Handler: f, Admin: true}
 }
 
-// errLines is the fault of whoever sent them.
-type errLines struct{ error }
+// linesError is the fault of whoever sent them.
+type linesError struct{ error }
 
 func (f *filler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := func(code int, v map[string]any) {
@@ -82,7 +82,7 @@ func (f *filler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	b, err := f.fill(r.Context(), body)
 	_ = c.SetWriteDeadline(time.Now().Add(stalled)) // all the while nothing was to be written
-	var lines errLines
+	var lines linesError
 	switch {
 	case errors.As(err, &lines):
 		answer(http.StatusBadRequest, map[string]any{"status": "error", "errorType": "bad_data", "error": err.Error()})
@@ -125,7 +125,7 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 		if !known {
 			known = true
 			if err := sameSignals(core, r.Signals()); err != nil {
-				return errLines{err}
+				return linesError{err}
 			}
 		}
 		p := r.Point()
@@ -134,14 +134,14 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 				return err
 			}
 			if last = p.T; last > latest {
-				return errLines{fmt.Errorf("line %d: %s is in the future: history ends now", r.Line(), utc(last))}
+				return linesError{fmt.Errorf("line %d: %s is in the future: history ends now", r.Line(), utc(last))}
 			}
 		}
 		i, ok := at[p.Signal]
 		if !ok {
 			s := core.Signal(p.Signal)
 			if s == nil {
-				return errLines{fmt.Errorf("line %d: no signal %s is configured", r.Line(), p.Signal)}
+				return linesError{fmt.Errorf("line %d: no signal %s is configured", r.Line(), p.Signal)}
 			}
 			i = len(inputs)
 			at[p.Signal] = i
@@ -155,7 +155,7 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 		in.Observations = append(in.Observations, pipeline.Observation{Labels: p.Labels, Point: p.Point})
 	}
 	if err := r.Err(); err != nil {
-		return errLines{err}
+		return linesError{err}
 	}
 	return flush()
 }
@@ -269,7 +269,7 @@ func sendPart(ctx context.Context, u *url.URL, source *past, core *pipeline.Core
 	sent := make(chan error, 1)
 	go func() { sent <- writer.CloseWithError(send(writer, source, core, tick, bar)) }()
 	err = post(ctx, u.JoinPath("api/baseliner/v1/backfill"), reader, &answer)
-	reader.CloseWithError(errors.New("the instance takes no more"))
+	_ = reader.CloseWithError(errors.New("the instance takes no more")) // it never fails
 	<-sent
 	return answer, err
 }

@@ -64,10 +64,11 @@ func (s *remoteSelector) exporters(ctx context.Context, r *Remote, lookback time
 	for _, one := range m {
 		at := everyResult
 		if !s.whole {
-			found := false
-			if at, found = byKey[keyOf(fromModel(one.Metric).Get, names)]; !found {
+			i, ok := byKey[keyOf(fromModel(one.Metric).Get, names)]
+			if !ok {
 				continue
 			}
+			at = i
 		}
 		ticks := make(map[int64]int, len(one.Values))
 		for _, v := range one.Values {
@@ -98,7 +99,7 @@ func (s *remoteSelector) exporters(ctx context.Context, r *Remote, lookback time
 func (s *remoteSelector) countText(names []string) string {
 	names = slices.Clone(names)
 	for i, n := range names {
-		if !model.LabelName(n).IsValidLegacy() {
+		if !model.LegacyValidation.IsValidLabelName(n) {
 			names[i] = strconv.Quote(n)
 		}
 	}
