@@ -1,8 +1,6 @@
 package baseline
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 	"time"
 
@@ -26,30 +24,10 @@ func OfCounts() Option { return func(m *Model) { m.counts = true } }
 
 // Ratio is what a model of a ratio has instead of a level and views.
 type Ratio struct {
+	Past Past
 	Proportion
 	Tally
 	knots [2]rateKnot // cache, in the middle of an hour and of the next
-}
-
-func (r *Ratio) appendBinary(b []byte) ([]byte, error) {
-	b, err := binary.Append(b, binary.LittleEndian, &r.Proportion)
-	if err == nil {
-		b, err = binary.Append(b, binary.LittleEndian, &r.Tally)
-	}
-	return b, err
-}
-
-func (m *Model) decodeRatio(b []byte) (rest []byte, err error) {
-	r := &Ratio{}
-	for _, part := range [...]any{&r.Proportion, &r.Tally} {
-		n, err := binary.Decode(b, binary.LittleEndian, part)
-		if err != nil {
-			return nil, fmt.Errorf("decode model of a ratio: %w", err)
-		}
-		b = b[n:]
-	}
-	m.Ratio = r
-	return b, nil
 }
 
 // closeOpen closes the open hour. The mean of a ratio is that of its counts.
@@ -84,9 +62,9 @@ type moment struct {
 // at fills in what is expected at t, and what e says of it before anything is counted.
 func (m *Model) at(t int64, e *Expectation) (x moment) {
 	r := m.Ratio
-	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
+	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(r.Past.Hours), widen: 1}
 	e.Why = YoungSeries
-	if m.Slow.Hours < firstDay || r.LevelDen <= 0 {
+	if r.Past.Hours < firstDay || r.LevelDen <= 0 {
 		return x
 	}
 	// Knots are in the middle of the points of their hour.
@@ -114,7 +92,7 @@ func (m *Model) at(t int64, e *Expectation) (x moment) {
 	x.p, x.variance, x.usual = lerp(a.p, b.p, frac), lerp(a.variance, b.variance, frac), lerp(a.usual, b.usual, frac)
 	x.young = lerp(a.young, b.young, frac)
 	e.Center, e.expected, e.Weeks = x.p, true, min(a.weeks, b.weeks)
-	if m.Slow.Hours < firstDay+tailHours {
+	if r.Past.Hours < firstDay+tailHours {
 		return x
 	}
 	e.Known, e.Why = true, NotIgnorant
@@ -165,7 +143,7 @@ func (m *Model) stepRatio(v *Verdict) {
 	if v.expected {
 		c.bin(c.At).add(&row)
 	}
-	v.Excess = m.Slow.excess(v.Score, &v.Gates)
+	v.Excess = excessOf(v.Score, &v.Gates, func(View) float64 { return leastWidening })
 	if math.Abs(v.Score) >= 1 {
 		m.end(&v.Gates)
 	}
