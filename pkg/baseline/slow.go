@@ -103,6 +103,9 @@ func (m *Model) fold(s *Summary) bool {
 	return true
 }
 
+// Hours is how many hours of history are behind the model.
+func (m *Model) Hours() int { return int(m.past().Hours) }
+
 func (m *Model) past() *Past {
 	if m.Ratio != nil {
 		return &m.Ratio.Past
