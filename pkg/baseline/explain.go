@@ -12,6 +12,10 @@ type Factors struct {
 
 // Factors states them for the instant t (unix milliseconds).
 func (m *Model) Factors(t int64) (f Factors) {
+	if m.Ratio != nil { // its limits are quantiles of counts
+		f.Youth, f.Schedule = 1, 1
+		return f
+	}
 	e := m.Expect(t)
 	f.Youth, f.Schedule, f.Power = 1, e.widen, float64(m.Slow.Power)
 	if !e.Known {

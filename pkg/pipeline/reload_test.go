@@ -73,7 +73,7 @@ func TestReloadWithAnotherExpressionLearnsAnew(t *testing.T) {
 	start := p.incident()
 	p.run(start)
 	p.told.news = nil // both fire: see above
-	total := p.in.core.Signal("total").series[0].model.State
+	total := memoryOf(p.in.core.Signal("total").series[0].model)
 
 	other := loadSignal()
 	other.Expr = `max by (machine) (load) * 1000`
@@ -92,7 +92,7 @@ func TestReloadWithAnotherExpressionLearnsAnew(t *testing.T) {
 			t.Errorf("%s: %d points in the open hour, %d hours behind it, known %v", sr.Labels, sr.model.Open.N, sr.model.Slow.Hours, sr.verdict.Known)
 		}
 	}
-	if got := p.in.core.Signal("total").series[0].model.State; got.Slow != total.Slow || got.Open.N != total.Open.N+1 {
+	if got := memoryOf(p.in.core.Signal("total").series[0].model); got.Slow != total.Slow || got.Open.N != total.Open.N+1 {
 		t.Error("the other signal did not go on with what it knew")
 	}
 }
