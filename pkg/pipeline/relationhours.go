@@ -109,7 +109,7 @@ func (m *Member) hoursOf(ledger *state.Ledger, forgotten *Forgotten, f *correlat
 	case ratio:
 		s.Kind = correlate.Share
 	case m.counts():
-		s.Kind = correlate.Count
+		s.Kind, s.Unit = correlate.Count, signal.Summed(s.Unit)
 	}
 	return s, nil
 }
