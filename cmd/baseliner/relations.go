@@ -44,14 +44,14 @@ type reporter struct {
 	relations *pipeline.Relations
 	notes     *pipeline.Annotations
 	status    func() []pipeline.SignalStatus
-	incidents func() ([]pipeline.IncidentRecord, error)
+	incidents func(from, to int64) ([]pipeline.IncidentRecord, error)
 	past      func(from, to int64) ([]outbox.Past, error)
 	page      *url.URL // of the instance; nil where it has none
 	now       func() time.Time
 }
 
 func (i *instance) reporter() reporter {
-	return reporter{i.related, i.stores.notes, i.in.Status, i.in.Incidents, i.stores.announcer.PastAlerts, i.page, time.Now}
+	return reporter{i.related, i.stores.notes, i.in.Status, i.in.IncidentsOf, i.stores.announcer.PastAlerts, i.page, time.Now}
 }
 
 func (r reporter) Report(ctx context.Context, kind, format string, params url.Values) ([]byte, error) {

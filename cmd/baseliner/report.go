@@ -172,7 +172,7 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 		return nil, err
 	}
 	last := func() time.Time { return time.UnixMilli(in.LastTick()) }
-	if text, err = (reporter{relations, st.notes, in.Status, in.Incidents, st.announcer.PastAlerts, nil, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
+	if text, err = (reporter{relations, st.notes, in.Status, in.IncidentsOf, st.announcer.PastAlerts, nil, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
 		return text, err
 	}
 	return indented(text)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net/url"
@@ -35,13 +36,13 @@ func (r reporter) weekTo(text string) (time.Time, error) {
 func (r reporter) weekly(to time.Time) (*report.Weekly, error) {
 	from := to.AddDate(0, 0, -7)
 	in := report.WeeklyInput{To: to, URL: r.link("api/baseliner/v1/reports/weekly", url.Values{"format": {"html"}, "to": {to.UTC().Format(time.RFC3339)}})}
-	records, err := r.incidents()
+	records, err := r.incidents(from.UnixMilli(), to.UnixMilli())
 	if err != nil {
 		return nil, err
 	}
 	for i := range records {
 		n := &records[i]
-		if n.Merged == "" && n.StartsAt < to.UnixMilli() && (n.EndsAt == 0 || n.EndsAt > from.UnixMilli()) {
+		if n.Merged == "" {
 			in.Incidents = append(in.Incidents, r.weekIncident(n, to.Location()))
 		}
 	}
@@ -85,7 +86,7 @@ func (r reporter) link(path string, params url.Values) string {
 func (r reporter) weekIncident(n *pipeline.IncidentRecord, zone *time.Location) report.WeekIncident {
 	as := time.UnixMilli(n.StartsAt).In(zone)
 	w := report.WeekIncident{
-		ID: n.ID, Summary: n.Summary, Severity: n.Labels["severity"], Start: as, End: local(n.EndsAt, as), First: n.Annotations["first_mover"],
+		ID: n.ID, Summary: n.Summary, Severity: cmp.Or(n.Gravest, n.Labels["severity"]), Start: as, End: local(n.EndsAt, as), First: n.Annotations["first_mover"],
 		Broken: n.Annotations["broken"], Causes: n.Annotations["likely_causes"], Anomalies: len(n.Members), Losses: []report.WeekLoss{},
 		URL: r.link("incident", url.Values{"id": {n.ID}}),
 	}

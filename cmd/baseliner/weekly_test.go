@@ -74,7 +74,7 @@ func (w *week) live() {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	w.reports = reporter{related, w.st.notes, w.in.Status, w.in.Incidents, w.st.announcer.PastAlerts, weekPage, clock}
+	w.reports = reporter{related, w.st.notes, w.in.Status, w.in.IncidentsOf, w.st.announcer.PastAlerts, weekPage, clock}
 	w.st.announcer.SetFacts(func(due int64) alert.Facts {
 		f, err := w.reports.facts(due)
 		if err != nil {

@@ -262,7 +262,7 @@ func convert(ts []Transition) []alert.Transition {
 	out := make([]alert.Transition, len(ts))
 	for i, t := range ts {
 		out[i] = alert.Transition{
-			Firing: t.Firing, Escalated: t.Escalated, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
+			Firing: t.Firing, Escalated: t.Escalated, Graver: t.Graver, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
 			StartsAt: t.StartsAt, EndsAt: t.EndsAt, Incident: t.Incident, Updated: t.Updated,
 		}
 	}

@@ -49,6 +49,7 @@ type Transition struct {
 	Words
 	Firing           bool
 	Escalated        bool   // it fires since before, told not to page, and pages now
+	Graver           bool   // an incident that was told as a lesser one
 	StartsAt, EndsAt int64  // unix milliseconds; EndsAt is 0 while it fires
 	Incident         string // that it is part of
 	Updated          int64  // when nothing but the words changed; else 0

@@ -41,7 +41,7 @@ func PutPast(tx *bbolt.Tx, ts []alert.Transition) error {
 		}
 		p := Past{
 			Signal: cmp.Or(t.Labels["signal"], t.Labels["alertname"]), Name: t.Labels["alertname"], Type: t.Labels["type"], Layer: t.Labels["layer"],
-			Severity: t.Labels["severity"], StartsAt: t.StartsAt, EndsAt: t.EndsAt, Quiet: t.Annotations[alert.PagingAnnotation] == "false",
+			Severity: t.Severity(), StartsAt: t.StartsAt, EndsAt: t.EndsAt, Quiet: t.Annotations[alert.PagingAnnotation] == "false",
 			Incident: t.Incident, Summary: clip(t.Annotations["summary"]), Impact: clip(t.Annotations["impact"]),
 		}
 		key := binary.BigEndian.AppendUint64(nil, uint64(t.StartsAt))
