@@ -137,7 +137,7 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 		return nil, err
 	}
 	if h.Volume == nil {
-		return nil, errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
+		return nil, errors.New("no signal with a single series is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
 	}
 	var all []*correlate.Series
 	for _, s := range h.All {

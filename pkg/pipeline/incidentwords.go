@@ -127,6 +127,9 @@ func (c *Core) namesText(all []incident.Suspect) string {
 	if len(names) > 3 {
 		names = append(names[:3:3], fmt.Sprintf("%d more", len(names)-3))
 	}
+	if n := len(names) - 1; n > 1 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
+	}
 	return strings.Join(names, " and ")
 }
 

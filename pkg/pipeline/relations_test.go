@@ -264,3 +264,26 @@ func TestWeeksBeginOnLocalMondays(t *testing.T) {
 		}
 	}
 }
+
+func TestTrafficIsFoundByTheNameOfItsSignal(t *testing.T) {
+	check := func(want string, members ...string) {
+		t.Helper()
+		var all []Member
+		for _, m := range members {
+			name, _, _ := strings.Cut(m, "{")
+			all = append(all, Member{Name: m, Def: signal.Definition{Name: name}})
+		}
+		got := ""
+		if m := traffic(all); m != nil {
+			got = m.Name
+		}
+		if got != want {
+			t.Errorf("the traffic of %q is %q, not %q", members, got, want)
+		}
+	}
+	check("visits", "orders", "visits", "checkouts")
+	check(`visits{job="shop"}`, "checkouts", `visits{job="shop"}`) // as a pack has it
+	check("Sessions_total", "latency", "Sessions_total")
+	check("checkouts", "checkouts", `visits{job="shop"}`, `visits{job="blog"}`) // whose visits?
+	check("", "orders", "latency")
+}

@@ -176,6 +176,9 @@ func stepOf(f *Finding) string {
 	if knownStep(f) {
 		return f.StepWords
 	}
+	if f.SD > 0 && !math.IsInf(float64(f.SD), 0) {
+		return fmt.Sprintf("%s (standard deviation)", signal.Format(float64(f.SD), f.Unit))
+	}
 	return "standard deviation"
 }
 
