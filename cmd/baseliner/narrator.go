@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -175,8 +176,8 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	for _, next := range [][2]string{
 		{"every signal with its band", page + "/"},
 		{"the drop, and what was normal", page + "/signal?name=conversion"},
-		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
-		{"ready-made signals, and why each is on", "baseliner check --url=" + page},
+		{"why it fired, gate by gate", os.Args[0] + " explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
+		{"ready-made signals, and why each is on", os.Args[0] + " check --url=" + page},
 		{"bands for your own Prometheus", page + "/metrics/results"},
 		{"your own /metrics, your own Prometheus", "README.md"},
 	} {
