@@ -47,6 +47,18 @@ func (in *Instance) Members() ([]Member, *Forgotten) {
 	return out, in.core.forgotten
 }
 
+// hourly are the members whose hours can be compared: those that are judged once a day have none.
+func hourly(members []Member) (kept []Member, daily []string) {
+	for i := range members {
+		if members[i].Def.Interval == signal.Day {
+			daily = append(daily, members[i].Name)
+		} else {
+			kept = append(kept, members[i])
+		}
+	}
+	return kept, daily
+}
+
 // weekBegin is the hour since 1970 of the last Monday 00:00 in a zone that is not after t, unix milliseconds.
 func weekBegin(z *calendar.Zone, t int64) int64 {
 	day := z.Local(t)

@@ -60,6 +60,9 @@ func (d *Document) writeHTML(w io.Writer) error {
 
 // rich escapes a text and sets **bold**.
 func rich(s string) template.HTML {
+	if (strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")) && !strings.ContainsAny(s, " \n") {
+		return template.HTML(`<a href="` + template.HTMLEscapeString(s) + `">open</a>`)
+	}
 	var b strings.Builder
 	for i, part := range strings.Split(s, "**") {
 		if i%2 == 1 {
