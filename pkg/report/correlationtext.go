@@ -177,7 +177,7 @@ func stepOf(f *Finding) string {
 		return f.StepWords
 	}
 	if f.SD > 0 && !math.IsInf(float64(f.SD), 0) {
-		return fmt.Sprintf("%s (standard deviation)", signal.Format(float64(f.SD), f.Unit))
+		return fmt.Sprintf("%s, its standard deviation", signal.Format(float64(f.SD), f.Unit))
 	}
 	return "standard deviation"
 }

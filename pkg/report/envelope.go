@@ -118,6 +118,13 @@ func (e *EnvelopeReport) Document() *Document {
 
 func share(v Number) string { return fmt.Sprintf("%.0f %%", 100*float64(v)) }
 
+func shares(low, high Number) string {
+	if a, b := share(low), share(high); a != b {
+		return a + " to " + b
+	}
+	return share(low)
+}
+
 func (e *EnvelopeReport) answer() Section {
 	s := Section{Title: "The answer"}
 	for _, b := range e.All {
@@ -128,8 +135,8 @@ func (e *EnvelopeReport) answer() Section {
 		switch b.Verdict {
 		case "knee":
 			s.Blocks = append(s.Blocks, Lead{Badge: "!", Grade: "C", Text: fmt.Sprintf(
-				"**%s** bends at **%s** of the peak (95 %% interval %s to %s): below, a tenth of the peak more goes with %s, above with **%s**.",
-				b.Name, share(b.Knee.Value), share(b.Knee.Low), share(b.Knee.High), format(b.Below), format(b.Above))})
+				"**%s** bends at **%s** of the peak (95 %% interval %s): below, a tenth of the peak more goes with %s, above with **%s**.",
+				b.Name, share(b.Knee.Value), shares(b.Knee.Low, b.Knee.High), format(b.Below), format(b.Above))})
 		case "faster":
 			s.Blocks = append(s.Blocks, Lead{Badge: "!", Grade: "C", Text: fmt.Sprintf(
 				"**%s** grows faster than the load: twice the load goes with **%.1f times** as much (95 %% interval %.1f to %.1f).",
@@ -203,7 +210,7 @@ func (e *EnvelopeReport) curve(b *Behaviour) *Chart {
 	d.text(4, 14, "start", ink, title)
 	caption := fmt.Sprintf("**%s**: mean of hours at a load, with 95 %% intervals.", b.Name)
 	if b.Knee != nil {
-		caption += fmt.Sprintf(" The knee lies between %s and %s.", share(b.Knee.Low), share(b.Knee.High))
+		caption += fmt.Sprintf(" The knee lies at %s.", shares(b.Knee.Low, b.Knee.High))
 	}
 	return &Chart{Name: "load " + b.Name, Caption: caption, SVG: d.svg(), Data: data}
 }

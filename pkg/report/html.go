@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -73,11 +74,16 @@ func rich(s string) template.HTML {
 	return template.HTML(b.String())
 }
 
-// breaks are where names of signals may be broken, and where numbers may not.
-var breaks = strings.NewReplacer("_", "_<wbr>", "{", "{<wbr>", " %", "\u00a0%")
+// Names of signals may be broken at breaks, a number and its unit may not.
+var (
+	breaks = strings.NewReplacer("_", "_<wbr>", "{", "{<wbr>")
+	units  = regexp.MustCompile(`(\d) ([%a-zA-Zµ])`)
+)
 
 // cell is a text of a table.
-func cell(s string) template.HTML { return template.HTML(breaks.Replace(string(rich(s)))) }
+func cell(s string) template.HTML {
+	return template.HTML(breaks.Replace(units.ReplaceAllString(string(rich(s)), "$1\u00a0$2")))
+}
 
 // IsNumber tells the template which cells stand to the right.
 func (t *Table) IsNumber(i int) bool { return t.right(i) }

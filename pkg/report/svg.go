@@ -57,8 +57,8 @@ func (d *drawing) text(x, y float64, anchor, colour, s string) {
 
 // shortened is a name that fits beside a row.
 func shortened(name string) string {
-	if runes := []rune(name); len(runes) > 38 {
-		return string(runes[:37]) + "…"
+	if runes := []rune(name); len(runes) > 36 {
+		return string(runes[:35]) + "…"
 	}
 	return name
 }
