@@ -26,6 +26,7 @@ type narrator struct {
 	w     io.Writer
 	open  map[string]bool // fingerprints of alerts that fire
 	ever  int
+	lost  bool          // the business was told to suffer
 	heard chan struct{} // has room for one: something was delivered
 }
 
@@ -78,6 +79,7 @@ func (n *narrator) hear(alerts template.Alerts) {
 		case firing && !n.open[a.Fingerprint]:
 			n.open[a.Fingerprint] = true
 			n.ever++
+			n.lost = n.lost || a.Labels["layer"] == "business"
 			began = append(began, a)
 		case !firing && n.open[a.Fingerprint]:
 			delete(n.open, a.Fingerprint)
@@ -151,7 +153,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		return nil
 	}
 	n.say("%s  Now the database becomes slow: the index of one query of the checkout is gone. Nobody has set a threshold.", n.clock())
-	if !pause(ctx, time.Until(to)) {
+	if to = n.repair(ctx, shop, to); ctx.Err() != nil {
 		return nil
 	}
 	n.say("%s  The index is back. Ends are told with patience, in a quarter of an hour: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
@@ -184,6 +186,25 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		n.say("\nThe shop goes on. Ctrl-C ends it.")
 	}
 	return nil
+}
+
+// repair waits for the end of the incident and returns it. Where few visitors come, in the night, it takes more of them to be sure
+// that conversion drops: nobody repairs what was not told yet.
+func (n *narrator) repair(ctx context.Context, shop *demoShop, to time.Time) time.Time {
+	const ahead = 2 * time.Second // the simulation is told before time gets there
+	for last := to.Add(demoPatience); pause(ctx, time.Until(to.Add(-ahead))); {
+		n.mu.Lock()
+		told := n.lost
+		n.mu.Unlock()
+		if told || !to.Before(last) {
+			pause(ctx, time.Until(to))
+			break
+		}
+		more := to.Add(demoScrape)
+		shop.breaks(to, more)
+		to = more
+	}
+	return to
 }
 
 // quiet reports whether something was told and all of it has ended.

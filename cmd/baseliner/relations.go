@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/correlate"
@@ -43,7 +44,14 @@ type reporter struct {
 	relations *pipeline.Relations
 	notes     *pipeline.Annotations
 	status    func() []pipeline.SignalStatus
+	incidents func(from, to int64) ([]pipeline.IncidentRecord, error)
+	past      func(from, to int64) ([]outbox.Past, error)
+	page      *url.URL // of the instance; nil where it has none
 	now       func() time.Time
+}
+
+func (i *instance) reporter() reporter {
+	return reporter{i.related, i.stores.notes, i.in.Status, i.in.IncidentsOf, i.stores.announcer.PastAlerts, i.page, time.Now}
 }
 
 func (r reporter) Report(ctx context.Context, kind, format string, params url.Values) ([]byte, error) {
@@ -55,7 +63,7 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 	case "envelope":
 		d, err = r.envelope(ctx)
 	case "weekly":
-		d, err = r.weekly()
+		d, err = r.week(params.Get("to"))
 	case "capacity":
 		d, err = r.capacity(ctx, params.Get("limit"))
 	default:
@@ -70,6 +78,19 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 	var b bytes.Buffer
 	err = d.Write(&b, report.Format(format))
 	return b.Bytes(), err
+}
+
+// week is the report of the week before to.
+func (r reporter) week(to string) (*report.Document, error) {
+	end, err := r.weekTo(to)
+	if err != nil {
+		return nil, err
+	}
+	w, err := r.weekly(end)
+	if err != nil {
+		return nil, err
+	}
+	return w.Document(), nil
 }
 
 // change compares before and after an instant, that of the newest deploy by default.
@@ -115,7 +136,7 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 		return nil, err
 	}
 	if h.Volume == nil {
-		return nil, errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
+		return nil, errors.New("no signal with a single series is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
 	}
 	var all []*correlate.Series
 	for _, s := range h.All {

@@ -4,4 +4,4 @@ package main
 
 import "time"
 
-func init() { churnFor = 10 * time.Minute }
+func init() { churnWarm, churnFor, growth = 12*time.Minute, 9*time.Minute, 0.08 }

@@ -144,8 +144,8 @@ func (m *Model) stepRatio(v *Verdict) {
 		c.bin(c.At).add(&row)
 	}
 	v.Excess = excessOf(v.Score, &v.Gates, func(View) float64 { return leastWidening })
-	if math.Abs(v.Score) >= 1 {
-		m.end(&v.Gates)
+	if math.Abs(v.Score) >= overBelow {
+		m.end(&x)
 	}
 	o := &m.Open
 	if o.N == 0 {
@@ -237,16 +237,21 @@ func (m *Model) band(e *Expectation, lo, hi float64) {
 	e.Lower, e.Upper = lo, hi
 }
 
-// end drops what came before the end of an incident, so that a long window does not tell of it for as long as it is.
-func (m *Model) end(gates *[viewCount]Gate) {
+// end drops what came before the end of an incident, so that a long window does not tell of it for as long as it is: what was
+// outside by itself, when the newest bins are as usual. A deviation that is still being gathered is kept.
+func (m *Model) end(x *moment) {
 	sums := m.Tally.windows()
 	for k := 1; k < windowCount; k++ {
-		if math.Abs(gates[k].Score()) < 1 {
-			continue
-		}
-		if bins := over(&sums, k); bins > 0 {
-			m.Tally.forget(bins)
-			return
+		for newest := range k {
+			old := sums[k].less(&sums[newest])
+			if old.Den < thinBelow || !(old.Want > 0) {
+				continue
+			}
+			low, high := x.limits(k, old.Den, old.Var)
+			if d := old.Num - old.Want; (d > high || d < -low) && sums[newest].ended(&old) {
+				m.Tally.forget(windowBins[newest])
+				return
+			}
 		}
 	}
 }

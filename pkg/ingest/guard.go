@@ -123,6 +123,9 @@ func (g *Guard) Refuse(why *RefusedError, n int) {
 	g.teller.tell(g.now(), why.Reason, why.Detail)
 }
 
+// Full tells that memory is short: series that are new are refused.
+func (g *Guard) Full() bool { return g.memory.Full() }
+
 // Check says whether a sample of that time (unix milliseconds) would be refused.
 func (g *Guard) Check(t int64) *RefusedError { return g.check(t, g.ceiling()) }
 

@@ -43,13 +43,7 @@ func (p *plant) fillMachines(machines int, from, to int64, defs ...signal.Defini
 			p.t.Fatal(err)
 		}
 	}
-	if err := b.Finish(ctx, p.in.Core()); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.in.Resume(b.Last); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.in.Snapshot(); err != nil {
+	if err := p.in.Finish(ctx, b); err != nil {
 		p.t.Fatal(err)
 	}
 }

@@ -44,6 +44,8 @@ type plant struct {
 	silenced Silenced
 	ties     Ties
 	scraped  time.Duration // how often samples come; a minute by default
+	restarts int64         // after that tick, where a test minds
+	after    func()        // what runs beside the ticks, some ticks later; nil: nothing
 }
 
 // loadSignal watches each machine.

@@ -99,6 +99,7 @@ type Correlation struct {
 	Hours     int        `json:"hours"`
 	Missing   int        `json:"hours_missing"`
 	LeftOut   int        `json:"hours_of_incidents"`
+	Thin      int        `json:"hours_with_too_few_events"`
 	Traffic   string     `json:"traffic,omitempty"`
 	Tested    int        `json:"pairs_tested"`
 	Groups    int        `json:"m"`
@@ -132,8 +133,8 @@ func NewCorrelation(in CorrelationInput) *Correlation {
 			c.Missing++
 		}
 	}
+	c.LeftOut, c.Thin = s.LeftOut()
 	for _, span := range s.Incidents() {
-		c.LeftOut += span.To - span.From
 		c.Incidents = append(c.Incidents, in.incident(span, at))
 	}
 	for i := range s.Pairs {

@@ -14,7 +14,7 @@ var page string
 //go:embed report.css
 var style string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"rich": rich}).Parse(page))
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"rich": rich, "cell": cell}).Parse(page))
 
 // writeHTML writes one file that needs no other: style and drawings are inside, and there is no script.
 func (d *Document) writeHTML(w io.Writer) error {
@@ -59,6 +59,9 @@ func (d *Document) writeHTML(w io.Writer) error {
 
 // rich escapes a text and sets **bold**.
 func rich(s string) template.HTML {
+	if (strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")) && !strings.ContainsAny(s, " \n") {
+		return template.HTML(`<a href="` + template.HTMLEscapeString(s) + `">open</a>`)
+	}
 	var b strings.Builder
 	for i, part := range strings.Split(s, "**") {
 		if i%2 == 1 {
@@ -69,6 +72,12 @@ func rich(s string) template.HTML {
 	}
 	return template.HTML(b.String())
 }
+
+// breaks are where names of signals may be broken, and where numbers may not.
+var breaks = strings.NewReplacer("_", "_<wbr>", "{", "{<wbr>", " %", "\u00a0%")
+
+// cell is a text of a table.
+func cell(s string) template.HTML { return template.HTML(breaks.Replace(string(rich(s)))) }
 
 // IsNumber tells the template which cells stand to the right.
 func (t *Table) IsNumber(i int) bool { return t.right(i) }

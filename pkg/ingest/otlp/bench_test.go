@@ -10,20 +10,24 @@ import (
 	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/baseliner/baseliner/pkg/ingest/otlp"
 )
 
 // BenchmarkReceive measures requests of 10,000 number points with four attributes into a real store. Bare is what the libraries
-// below take by themselves in the same run: decoding, translating, appending, without limits, reasons or an answer.
+// below take by themselves in the same run: decoding, translating, appending, without limits, reasons or an answer. In
+// Newcomers each resource brings one series more in every request; Forgetful has no room to know anything by heart.
 func BenchmarkReceive(b *testing.B) {
 	for _, c := range []struct {
 		name        string
 		temporality pmetric.AggregationTemporality
 		bare        bool
-	}{{"Cumulative", cumulative, false}, {"Bare", cumulative, true}, {"Delta", delta, false}} {
+		remember    int
+	}{{"Cumulative", cumulative, false, 0}, {"Newcomers", cumulative, false, 0}, {"Forgetful", cumulative, false, 1}, {"Bare", cumulative, true, 0}, {"Delta", delta, false, 0}} {
 		temporality := c.temporality
 		b.Run(c.name, func(b *testing.B) {
 			const resources, metrics, points = 10, 20, 50
-			s := newStation(b)
+			s := newStation(b, func(o *otlp.Options) { o.Remember = c.remember })
 			request := func(n int) []byte {
 				md := pmetric.NewMetrics()
 				for r := range resources {
@@ -39,7 +43,11 @@ func BenchmarkReceive(b *testing.B) {
 							pt := metric.Sum().DataPoints().AppendEmpty()
 							pt.SetTimestamp(stamp(-time.Hour + time.Duration(n)*time.Second))
 							pt.SetDoubleValue(float64(n * p))
-							pt.Attributes().PutStr("http.route", fmt.Sprintf("/path/%d", p))
+							route := fmt.Sprintf("/path/%d", p)
+							if c.name == "Newcomers" && m == 0 && p == 0 {
+								route = fmt.Sprintf("/path/new/%d", n)
+							}
+							pt.Attributes().PutStr("http.route", route)
 							pt.Attributes().PutStr("http.method", "GET")
 							pt.Attributes().PutStr("http.status_code", "200")
 							pt.Attributes().PutStr("zone", "eu-1")

@@ -38,6 +38,7 @@ type Options struct {
 	Memory   *ingest.Memory    // what all requests may hold at once
 	MaxBytes int64             // of a decoded request; 0 is 20 MiB
 	Lookback time.Duration     // of PromQL; 0 is 5 minutes
+	Remember int               // bytes for the series that points became; 0 is 32 MiB, less than 0 none
 }
 
 // Receiver takes metrics of any transport. It is safe for concurrent use.
@@ -46,6 +47,7 @@ type Receiver struct {
 	settings   prometheusremotewrite.Settings
 	converters sync.Pool
 	streams    *streams
+	memo       *memo // nil: nothing is remembered
 }
 
 // New returns a receiver.
@@ -59,8 +61,16 @@ func New(o Options) *Receiver {
 	if o.Lookback == 0 {
 		o.Lookback = 5 * time.Minute
 	}
+	var m *memo
+	if o.Remember == 0 {
+		o.Remember = 32 << 20
+	}
+	if o.Remember > 0 {
+		m = newMemo(o.Remember)
+	}
 	return &Receiver{
 		Options: o,
+		memo:    m,
 		settings: prometheusremotewrite.Settings{
 			AddMetricSuffixes:         true,
 			PromoteScopeMetadata:      true, // or two libraries with a metric of the same name would be one series
@@ -78,7 +88,16 @@ func (r *Receiver) take(ctx context.Context, md pmetric.Metrics) (pmetricotlp.Ex
 	app := &appender{AppenderV2: r.Door.AppenderV2(ctx), told: &s.told}
 	settings := r.settings
 	settings.LookbackDelta = max(r.Lookback, 2*s.span()/targetInfos)
-	err := r.convert(ctx, md, app, settings, &s.told)
+	var err error
+	if r.memo == nil {
+		err = r.convert(ctx, md, app, settings, &s.told)
+	} else {
+		for _, rm := range md.ResourceMetrics().All() {
+			if err = r.resource(ctx, rm, app, settings, &s.told); err != nil {
+				break
+			}
+		}
+	}
 	var sums *summing
 	if err == nil && deltas.ResourceMetrics().Len() > 0 {
 		sums = r.streams.begin(app, r.Door)

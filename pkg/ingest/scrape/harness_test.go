@@ -24,7 +24,16 @@ import (
 	"github.com/baseliner/baseliner/pkg/ingest/scrape"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(benchTarget) != "" {
+		if err := serveBenchTarget(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const patience = 20 * time.Second
 
