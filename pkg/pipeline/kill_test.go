@@ -162,7 +162,7 @@ func differ(t *testing.T, a, b *Signal) {
 		m := map[string]any{"absence": s.absence}
 		for _, sr := range s.series {
 			k := sr.Labels.String()
-			m[k+" slow"], m[k+" open"], m[k+" recent"] = sr.model.Slow, sr.model.Open, sr.model.Recent
+			m[k+" values"], m[k+" ratio"], m[k+" open"] = sr.model.Values, sr.model.Ratio, sr.model.Open
 			m[k+" anomaly"], m[k+" absence"], m[k+" missing"] = sr.anomaly, sr.absence, []any{sr.missing, sr.lastSeen}
 		}
 		return m

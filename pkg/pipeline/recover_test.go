@@ -31,7 +31,7 @@ func (p *plant) wholeHistory() {
 	folded := 0
 	for _, s := range p.in.core.signals {
 		for _, sr := range s.series {
-			folded += int(sr.model.Slow.Hours)
+			folded += sr.model.Hours()
 		}
 	}
 	if n := len(p.summaries(p.t)); n != folded || n == 0 {

@@ -350,7 +350,7 @@ func BenchmarkUnlearn(b *testing.B) {
 				hours := 0
 				err := relearn(ledger, f, jobs, func(j refolding, m *baseline.Model, _ []baseline.Summary) {
 					j.series.model.Relearn(m)
-					hours += int(m.Slow.Hours)
+					hours += m.Hours()
 				})
 				if err != nil || hours != n*(len(history)-24) {
 					b.Fatalf("%d hours, %v", hours, err)
