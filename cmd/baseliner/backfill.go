@@ -124,13 +124,7 @@ func fill(ctx context.Context, cfg *config.Config, st *stores, source *past, bar
 	if err != nil {
 		return nil, err
 	}
-	if err := b.Finish(ctx, in.Core()); err != nil {
-		return nil, err
-	}
-	if err := in.Resume(b.Last); err != nil {
-		return nil, err
-	}
-	if err := in.Snapshot(); err != nil {
+	if err := in.Finish(ctx, b); err != nil {
 		return nil, err
 	}
 	if source.finished != nil {

@@ -31,6 +31,16 @@ type filled struct {
 	Silent int   `json:"missing"`
 }
 
+// add counts a further part of the same past.
+func (f *filled) add(part filled) {
+	if f.First == 0 {
+		f.First = part.First
+	}
+	f.Last, f.Series = max(f.Last, part.Last), max(f.Series, part.Series)
+	f.Points += part.Points
+	f.Silent += part.Silent
+}
+
 // stalled is how long a client may say nothing.
 const stalled = time.Minute
 
@@ -45,8 +55,8 @@ func (f *filler) route() web.Route {
 	return web.Route{Pattern: "POST /api/baseliner/v1/backfill", Handler: f, Admin: true}
 }
 
-// errLines is the fault of whoever sent them.
-type errLines struct{ error }
+// linesError is the fault of whoever sent them.
+type linesError struct{ error }
 
 func (f *filler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	answer := func(code int, v map[string]any) {
@@ -72,7 +82,7 @@ func (f *filler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
 	b, err := f.fill(r.Context(), body)
 	_ = c.SetWriteDeadline(time.Now().Add(stalled)) // all the while nothing was to be written
-	var lines errLines
+	var lines linesError
 	switch {
 	case errors.As(err, &lines):
 		answer(http.StatusBadRequest, map[string]any{"status": "error", "errorType": "bad_data", "error": err.Error()})
@@ -115,7 +125,7 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 		if !known {
 			known = true
 			if err := sameSignals(core, r.Signals()); err != nil {
-				return errLines{err}
+				return linesError{err}
 			}
 		}
 		p := r.Point()
@@ -124,14 +134,14 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 				return err
 			}
 			if last = p.T; last > latest {
-				return errLines{fmt.Errorf("line %d: %s is in the future: history ends now", r.Line(), utc(last))}
+				return linesError{fmt.Errorf("line %d: %s is in the future: history ends now", r.Line(), utc(last))}
 			}
 		}
 		i, ok := at[p.Signal]
 		if !ok {
 			s := core.Signal(p.Signal)
 			if s == nil {
-				return errLines{fmt.Errorf("line %d: no signal %s is configured", r.Line(), p.Signal)}
+				return linesError{fmt.Errorf("line %d: no signal %s is configured", r.Line(), p.Signal)}
 			}
 			i = len(inputs)
 			at[p.Signal] = i
@@ -145,7 +155,7 @@ func eachTick(r *points.Reader, core *pipeline.Core, latest int64, f func(int64,
 		in.Observations = append(in.Observations, pipeline.Observation{Labels: p.Labels, Point: p.Point})
 	}
 	if err := r.Err(); err != nil {
-		return errLines{err}
+		return linesError{err}
 	}
 	return flush()
 }
@@ -192,10 +202,7 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	resumable := o.path
-	o.path = scratch // where a mark would be: the instance does not know of half a past
 	source, err := openPast(ctx, o, cfg, scratch+"/db")
-	o.path = resumable
 	if err != nil {
 		return err
 	}
@@ -205,27 +212,70 @@ func backfillRunning(ctx context.Context, o *backfillOptions, cfg *config.Config
 		return fmt.Errorf("--url %q is not an http or https URL", o.url)
 	}
 	logger.Info("an instance is running on the storage: the past is sent to it", "storage", o.path, "url", u.Redacted())
+	if source.resumed {
+		logger.Info("going on where an earlier backfill was interrupted", "from", utc(source.first))
+	}
 	cfg = source.sight.with(cfg)
 	core, err := pipeline.NewCore(cfg.Signals)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
+	bar := newProgress(os.Stderr, source.first, source.last)
+	defer bar.done()
+	var total filled
+	for _, part := range source.parts(openFor(cfg)) {
+		if source.mark != nil {
+			if err := source.mark(part.first); err != nil {
+				return err
+			}
+		}
+		source.first, source.last = part.first, part.last
+		answer, err := sendPart(ctx, u, source, core, pace(cfg), bar)
+		if err != nil {
+			return err
+		}
+		total.add(answer)
+	}
+	if source.finished != nil {
+		if err := source.finished(); err != nil {
+			return err
+		}
+	}
+	return printFilled(stdout, source.name(o.from), total, time.Since(began))
+}
+
+// stretch is a part of a past, unix milliseconds.
+type stretch struct{ first, last int64 }
+
+// parts are the requests a past is sent in: one, or, where it can be gone on with later, a week each. A part begins with what
+// was still open at the end of the one before.
+func (p *past) parts(open time.Duration) (out []stretch) {
+	if p.mark == nil {
+		return []stretch{{p.first, p.last}}
+	}
+	const week = 7 * 24 * int64(time.Hour/time.Millisecond)
+	for from := p.first; ; from = out[len(out)-1].last + 1 - open.Milliseconds() {
+		out = append(out, stretch{from, min(from+week-1, p.last)})
+		if out[len(out)-1].last == p.last {
+			return out
+		}
+	}
+}
+
+// sendPart sends a part of the past in a request of its own, of which all is learnt or nothing.
+func sendPart(ctx context.Context, u *url.URL, source *past, core *pipeline.Core, tick time.Duration, bar *progress) (answer filled, err error) {
 	reader, writer := io.Pipe()
 	sent := make(chan error, 1)
-	go func() { sent <- writer.CloseWithError(send(writer, source, core, pace(cfg))) }()
-	var answer filled
+	go func() { sent <- writer.CloseWithError(send(writer, source, core, tick, bar)) }()
 	err = post(ctx, u.JoinPath("api/baseliner/v1/backfill"), reader, &answer)
-	reader.CloseWithError(errors.New("the instance takes no more"))
+	_ = reader.CloseWithError(errors.New("the instance takes no more")) // it never fails
 	<-sent
-	if err != nil {
-		return err
-	}
-	return printFilled(stdout, source.name(o.from), answer, time.Since(began))
+	return answer, err
 }
 
 // send evaluates the past into lines.
-func send(w io.Writer, source *past, core *pipeline.Core, tick time.Duration) (err error) {
+func send(w io.Writer, source *past, core *pipeline.Core, tick time.Duration, bar *progress) (err error) {
 	z := gzip.NewWriter(w)
 	identities := map[string]string{}
 	for _, s := range core.Signals() {
@@ -235,8 +285,6 @@ func send(w io.Writer, source *past, core *pipeline.Core, tick time.Duration) (e
 	if err != nil {
 		return err
 	}
-	bar := newProgress(os.Stderr, source.first, source.last)
-	defer bar.done()
 	n := 0
 	err = source.each(core, tick, func(t int64, inputs []pipeline.Input) error {
 		bar.at(t, n)

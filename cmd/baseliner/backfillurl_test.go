@@ -138,6 +138,7 @@ type farServer struct {
 	*httptest.Server
 	until  atomic.Int64 // unix seconds
 	ranges atomic.Int64 // range queries that were answered
+	slow   atomic.Bool  // it takes a while for each
 
 	metrics []string // whose names it tells
 }
@@ -169,7 +170,9 @@ func newFarServer(t *testing.T, metrics ...string) *farServer {
 			w.WriteHeader(http.StatusBadGateway)
 			return
 		}
-		f.ranges.Add(1)
+		if f.ranges.Add(1); f.slow.Load() {
+			time.Sleep(50 * time.Millisecond)
+		}
 		var values []string
 		for ts := number("start"); ts <= number("end"); ts += number("step") {
 			v := 10 + 3*math.Sin(2*math.Pi*float64(ts)/86400) + 0.1*math.Sin(float64(ts*ts%1000))
@@ -235,5 +238,62 @@ func TestBackfillGoesOn(t *testing.T) {
 	status, _, stderr = command(t, "backfill", "--from=http://user:hush@"+freeAddress(t), "--config.file="+configured, "--storage.path="+dir+"/nobody")
 	if status == 0 || !strings.Contains(stderr, "refused") || strings.Contains(stderr, "hush") {
 		t.Errorf("from nobody: %d %q", status, stderr)
+	}
+}
+
+// One into a running instance that is killed amid it goes on with the week that was not finished.
+func TestBackfillIntoARunningInstanceGoesOn(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	configured := write(t, dir, "baseliner.yml", pastSignals)
+	far := newFarServer(t)
+	args := func(data string, more ...string) []string {
+		return append([]string{"backfill", "--from=" + far.URL, "--range=20d", "--config.file=" + configured, "--storage.path=" + dir + "/" + data}, more...)
+	}
+	profile := func(r *running) string {
+		var profile []struct {
+			Hours []struct {
+				Expected  float64
+				WeeksSeen float64 `json:"weeks_seen"`
+			}
+		}
+		r.data(&profile, "/api/baseliner/v1/baseline", "signal", "queue")
+		return fmt.Sprint(profile)
+	}
+	must(t, args("stopped")...)
+	all := far.ranges.Load()
+	stopped := runInstanceOf(t, configured, dir+"/stopped")
+	want := profile(stopped)
+	stopped.stop()
+
+	r := runInstanceOf(t, configured, dir+"/live", "--web.enable-admin-api")
+	before := far.ranges.Load()
+	far.slow.Store(true)
+	first := spawn(t, exec.Command(program, args("live", "--url="+r.url)...))
+	eventually(t, "half of the past is sent", time.Minute, func() error {
+		if n := far.ranges.Load() - before; n < all/2 {
+			return fmt.Errorf("%d of %d queries", n, all)
+		}
+		return nil
+	})
+	r.kill()
+	if status := first.ended(time.Minute); status == 0 {
+		t.Fatalf("the instance was killed, yet all went well: %s", first.stdout.String())
+	}
+	far.slow.Store(false)
+	r = runInstanceOf(t, configured, dir+"/live", "--web.enable-admin-api")
+	before = far.ranges.Load()
+	status, said, stderr := command(t, args("live", "--url="+r.url)...)
+	if status != 0 || !strings.Contains(stderr, "going on") {
+		t.Fatalf("the second time: %d %q %q", status, said, stderr)
+	}
+	if asked := far.ranges.Load() - before; asked > all*3/4 {
+		t.Errorf("the second time %d of %d range queries were asked again", asked, all)
+	}
+	if got := profile(r); got != want || len(got) < 168 {
+		t.Errorf("stopped:\n%s\nrunning:\n%s", want, got)
+	}
+	if _, err := os.Stat(dir + "/live/backfill.json"); err == nil {
+		t.Error("it is done, yet something is remembered")
 	}
 }

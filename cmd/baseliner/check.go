@@ -18,7 +18,8 @@ func check(files []string, stdout, stderr io.Writer) error {
 			failed = errSaid
 			continue
 		}
-		fmt.Fprintf(stdout, "%s: valid: %d scrape configs, %d signals, %d packs, %d receivers\n", f, len(cfg.Scrape.ScrapeConfigs), len(cfg.Signals), len(cfg.Packs), len(cfg.Alerting.Receivers))
+		fmt.Fprintf(stdout, "%s: valid: %s, %s, %s, %s\n", f, plural(len(cfg.Scrape.ScrapeConfigs), "scrape config"), plural(len(cfg.Signals), "signal"),
+			plural(len(cfg.Packs), "pack"), plural(len(cfg.Alerting.Receivers), "receiver"))
 	}
 	return failed
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -19,6 +20,9 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+// defaultURL is where an instance listens unless told otherwise.
+const defaultURL = "http://127.0.0.1:9780"
+
 // callTimeout is how long an instance may take: ten thousand series are folded anew in less than a minute.
 const callTimeout = 5 * time.Minute
 
@@ -26,22 +30,36 @@ const callTimeout = 5 * time.Minute
 type where struct{ url, path string }
 
 func (w *where) flags(c *kingpin.CmdClause) {
-	c.Flag("url", "URL of the running instance.").Default("http://127.0.0.1:9780").StringVar(&w.url)
+	c.Flag("url", "URL of the running instance.").Default(defaultURL).StringVar(&w.url)
 	c.Flag("storage.path", "Storage of a stopped instance, instead of a running one.").StringVar(&w.path)
 }
 
 // stopped tells whether the command is for a stopped instance.
 func (w *where) stopped() bool { return w.path != "" }
 
+// withLedger hands the ledger of the stopped instance to stored, or leaves it to running where none is named.
+func (w *where) withLedger(stored func(*state.Ledger) error, running func() error) (err error) {
+	if !w.stopped() {
+		return running()
+	}
+	ledger, err := openStopped(w.path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, ledger.Close()) }()
+	return stored(ledger)
+}
+
 // locked explains who holds the storage.
 func (w *where) locked() error {
 	return fmt.Errorf("%s: %w: a running instance is asked with --url", w.path, state.ErrLocked)
 }
 
-// call asks the running instance. body is sent as JSON unless it is nil; what is in the answer is decoded into the last.
+// call asks the running instance. body is sent as JSON unless it is nil; what is in the answer is decoded into the last, unless
+// that is nil.
 func (w *where) call(ctx context.Context, method, path string, params url.Values, body, into any) error {
 	text, from, err := w.ask(ctx, method, path, params, body)
-	if err != nil {
+	if err != nil || into == nil {
 		return err
 	}
 	var envelope struct{ Data json.RawMessage }

@@ -109,14 +109,13 @@ func (i *instance) announce(cfg *config.Config, es []outbox.Endpoint, peers *ale
 	return i.stores.announcer.Configure(time.Now().UnixMilli(), routing(cfg), es, limits(cfg))
 }
 
-// overBudget names the signals that cost more false alarms than they may, for the weekly digest.
-func (i *instance) overBudget() (out []string) {
-	for _, s := range i.in.Status() {
-		if f := &s.Figures; f.EpisodesPerWeek > f.Budget {
-			out = append(out, fmt.Sprintf("%s: %.1f a week of %.1f", s.Def.Name, f.EpisodesPerWeek, f.Budget))
-		}
+// digestFacts are what the weekly digest says beside what was counted.
+func (i *instance) digestFacts(due int64) alert.Facts {
+	f, err := i.reporter().facts(due)
+	if err != nil {
+		i.logger.Error("the digest comes without the report of the week", "err", err)
 	}
-	return out
+	return f
 }
 
 // reserve is the space that alerts fall back on.

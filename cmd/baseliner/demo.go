@@ -20,9 +20,11 @@ import (
 )
 
 const (
-	demoTick   = 30 * time.Second // how often the demo judges
-	demoQuiet  = 20 * time.Second // of peace before the incident, at least
-	demoSettle = 20 * time.Minute // after which the story is over even if an alert is not
+	demoTick     = 30 * time.Second // how often the demo judges
+	demoScrape   = 5 * time.Second
+	demoQuiet    = 20 * time.Second // of peace before the incident, at least
+	demoPatience = 3 * time.Minute  // of the database, beyond the incident, until somebody is told of the drop
+	demoSettle   = 20 * time.Minute // after which the story is over even if an alert is not
 )
 
 type demoOptions struct {
@@ -39,7 +41,7 @@ func demoFlags(c *kingpin.CmdClause) *demoOptions {
 	c.Flag("weeks", "Weeks of history that the shop has.").Default("5").IntVar(&o.weeks)
 	c.Flag("seed", "Of the simulation: the same seed gives the same history.").Default("1").Uint64Var(&o.seed)
 	c.Flag("timezone", "IANA time zone in which the shop's customers live.").Default("UTC").StringVar(&o.zone)
-	c.Flag("incident", "How long the database is slow.").Default("2m").SetValue((*flagDuration)(&o.incident))
+	c.Flag("incident", "How long the database is slow, at least: it is repaired when the drop of conversion was told, or three minutes later.").Default("2m").SetValue((*flagDuration)(&o.incident))
 	c.Flag("exit", "End when the story is told, instead of serving the pages until it is interrupted.").BoolVar(&o.exit)
 	c.Flag("web.listen-address", "Address of the pages.").Default("127.0.0.1:9780").StringVar(&o.listen)
 	c.Flag("storage.path", "An empty directory to keep; by default a temporary one, which is removed.").StringVar(&o.path)

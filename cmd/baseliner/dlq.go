@@ -20,15 +20,15 @@ import (
 )
 
 type dlqOptions struct {
-	action, url, path, receiver, id, format string
-	force                                   bool
+	where
+	action, receiver, id, format string
+	force                        bool
 }
 
 func dlqFlags(c *kingpin.CmdClause) *dlqOptions {
 	o := &dlqOptions{}
 	c.Arg("action", "list, show, replay or drop.").Required().EnumVar(&o.action, "list", "show", "replay", "drop")
-	c.Flag("url", "The running instance.").Default(defaultURL).StringVar(&o.url)
-	c.Flag("storage.path", "Directory of a stopped instance, instead of --url.").StringVar(&o.path)
+	o.flags(c)
 	c.Flag("receiver", "Dead letters of one receiver.").StringVar(&o.receiver)
 	c.Flag("id", "One dead letter; replay and drop without it take all of --receiver.").StringVar(&o.id)
 	c.Flag("force", "Replay what is outdated: the state of the group as it is now is sent in its place.").BoolVar(&o.force)
@@ -44,16 +44,14 @@ type letters interface {
 	drop(id string) error
 }
 
-func dlq(ctx context.Context, o *dlqOptions, stdout io.Writer) (err error) {
-	var from letters = remoteLetters{ctx, api{o.url}}
-	if o.path != "" {
-		ledger, err := openStopped(o.path)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, ledger.Close()) }()
-		from = storedLetters{ledger}
-	}
+func dlq(ctx context.Context, o *dlqOptions, stdout io.Writer) error {
+	return o.withLedger(
+		func(l *state.Ledger) error { return o.do(storedLetters{l}, stdout) },
+		func() error { return o.do(remoteLetters{ctx, &o.where}, stdout) },
+	)
+}
+
+func (o *dlqOptions) do(from letters, stdout io.Writer) error {
 	switch o.action {
 	case "list":
 		return listLetters(from, o, stdout)
@@ -132,7 +130,7 @@ func printJSON(w io.Writer, v any) error {
 
 type remoteLetters struct {
 	ctx context.Context
-	api
+	*where
 }
 
 func (r remoteLetters) list(receiver string) (ls []letterView, err error) {

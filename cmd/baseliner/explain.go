@@ -18,6 +18,7 @@ import (
 
 	"github.com/alecthomas/kingpin/v2"
 
+	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/detect"
 	"github.com/baseliner/baseliner/pkg/pipeline"
@@ -117,7 +118,7 @@ func printExplanation(stdout io.Writer, e *detect.Explanation) error {
 	t := tabwriter.NewWriter(stdout, 0, 4, 2, ' ', 0)
 	if e.Known && e.Missing == series.Observed.String() {
 		fmt.Fprintln(t, "\n  VIEW\t\tSEEN\tLIMIT\tMARGIN")
-		for _, v := range e.Views {
+		for i, v := range e.Views {
 			if v.Limit == 0 {
 				fmt.Fprintf(t, "  %s\tsilent\t\t\tnothing to compare with\n", v.View)
 				continue
@@ -125,6 +126,9 @@ func printExplanation(stdout io.Writer, e *detect.Explanation) error {
 			unit := amount
 			if v.View == "flat_line" {
 				unit = func(x float64) string { return fmt.Sprintf("%.1f nats", x) }
+			}
+			if v.View == baseline.WindowName(i) {
+				unit = func(x float64) string { return fmt.Sprintf("%.1f events", x) }
 			}
 			fmt.Fprintf(t, "  %s\t%s\t%s\t±%s\t%s\n", v.View, word(math.Abs(v.Score) >= 1, "outside", "inside"), unit(v.Seen), unit(v.Limit), share(v.Margin, v.Limit))
 		}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"math"
 	"time"
 
@@ -13,8 +14,19 @@ import (
 // incidents translates what the instance keeps into what the pages show.
 type incidents struct{ in *pipeline.Instance }
 
-func (i incidents) Incidents() ([]web.IncidentView, error) {
-	all, err := i.in.Incidents()
+func (i incidents) Each(before time.Time, f func(*web.IncidentView) bool) error {
+	end := int64(math.MaxInt64)
+	if !before.IsZero() {
+		end = before.UnixMilli()
+	}
+	return i.in.EachIncident(end, func(r *pipeline.IncidentRecord) bool {
+		v := incidentView(r)
+		return f(&v)
+	})
+}
+
+func (i incidents) Open() ([]web.IncidentView, error) {
+	all, err := i.in.OpenIncidents()
 	out := make([]web.IncidentView, 0, len(all))
 	for k := range all {
 		out = append(out, incidentView(&all[k]))
@@ -22,13 +34,25 @@ func (i incidents) Incidents() ([]web.IncidentView, error) {
 	return out, err
 }
 
+func (i incidents) Find(id string) (*web.IncidentView, error) {
+	r, err := i.in.Incident(id)
+	if r == nil {
+		return nil, err
+	}
+	v := incidentView(r)
+	return &v, err
+}
+
 func incidentView(r *pipeline.IncidentRecord) web.IncidentView {
 	s := &r.Story
 	v := web.IncidentView{
 		ID: r.ID, State: "open", MergedInto: r.Merged, StartsAt: instant(r.StartsAt), EndsAt: instant(r.EndsAt), ToldAt: instant(r.ToldAt),
-		UpdatedAt: instant(r.UpdatedAt), Severity: r.Labels["severity"], Layer: s.Outcome.Layer.String(), Labels: r.Labels, Summary: r.Summary,
+		UpdatedAt: instant(r.UpdatedAt), Severity: cmp.Or(r.Gravest, r.Labels["severity"]), Layer: s.Outcome.Layer.String(), Labels: r.Labels, Summary: r.Summary,
 		FirstMovers: suspectViews(s.First), Simultaneous: len(s.First) > 1, Impact: []web.ImpactView{}, Explained: s.Explained(),
 		Causes: suspectViews(s.Causes), Events: []web.EventView{}, Contributors: []web.ContributorView{}, Members: []web.MemberView{}, Annotations: r.Annotations,
+	}
+	for k := range s.Former {
+		v.Former = append(v.Former, web.FormerView{FirstMovers: suspectViews(s.Former[k].First), Until: instant(s.Former[k].Until)})
 	}
 	switch {
 	case r.Merged != "":

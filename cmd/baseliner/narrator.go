@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -24,13 +25,15 @@ type narrator struct {
 
 	mu    sync.Mutex
 	w     io.Writer
-	open  map[string]bool // fingerprints of alerts that fire
+	open  map[string]string // severity of alerts that fire, by fingerprint
 	ever  int
+	grew  bool          // an incident was told to be graver than when it began
+	lost  bool          // the business was told to suffer
 	heard chan struct{} // has room for one: something was delivered
 }
 
 func newNarrator(w io.Writer, zone *time.Location) *narrator {
-	return &narrator{w: w, zone: zone, open: map[string]bool{}, heard: make(chan struct{}, 1)}
+	return &narrator{w: w, zone: zone, open: map[string]string{}, heard: make(chan struct{}, 1)}
 }
 
 func (n *narrator) say(format string, args ...any) {
@@ -71,20 +74,26 @@ func (n *narrator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (n *narrator) hear(alerts template.Alerts) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	var began, over template.Alerts
+	var began, graver, over template.Alerts
 	for _, a := range alerts {
-		firing := a.Status == "firing"
+		severity, known := n.open[a.Fingerprint]
+		firing, now := a.Status == "firing", a.Labels["severity"]
 		switch {
-		case firing && !n.open[a.Fingerprint]:
-			n.open[a.Fingerprint] = true
+		case firing && !known:
+			n.open[a.Fingerprint] = now
 			n.ever++
 			began = append(began, a)
-		case !firing && n.open[a.Fingerprint]:
+		case firing && now != severity: // an incident that a graver part joined
+			n.open[a.Fingerprint], n.grew = now, true
+			graver = append(graver, a)
+		case !firing && known:
 			delete(n.open, a.Fingerprint)
 			over = append(over, a)
 		}
+		n.lost = n.lost || firing && (a.Labels["layer"] == "business" || now == "critical")
 	}
 	n.print("FIRING", began)
+	n.print("NOW CRITICAL", graver)
 	n.print("RESOLVED", over)
 }
 
@@ -101,6 +110,9 @@ func (n *narrator) print(what string, alerts template.Alerts) {
 	fmt.Fprintf(n.w, "\n── %s ── %s: %s ──\n", n.clock(), what, plural(len(alerts), "alert"))
 	for _, a := range alerts {
 		fmt.Fprintf(n.w, "  %-14s %s\n", a.Labels["layer"], a.Annotations["summary"])
+		if text := a.Annotations["impact"]; text != "" {
+			fmt.Fprintf(n.w, "  %-14s impact: %s\n", "", text)
+		}
 		if what == "RESOLVED" {
 			continue
 		}
@@ -151,7 +163,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		return nil
 	}
 	n.say("%s  Now the database becomes slow: the index of one query of the checkout is gone. Nobody has set a threshold.", n.clock())
-	if !pause(ctx, time.Until(to)) {
+	if to = n.repair(ctx, shop, to); ctx.Err() != nil {
 		return nil
 	}
 	n.say("%s  The index is back. Ends are told with patience, in a quarter of an hour: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
@@ -168,13 +180,13 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 		case <-n.heard:
 		}
 	}
-	n.say("%s  It is over: %s, each told once when it began and once when it ended. What lies outside its band teaches a tenth:", n.clock(), plural(n.ever, "alert"))
+	n.say("%s  It is over: %s. What lies outside its band teaches a tenth:", n.clock(), n.sum())
 	n.say("          tomorrow at this hour the shop is judged as if today had been well.\n\nWhat to look at next")
 	for _, next := range [][2]string{
 		{"every signal with its band", page + "/"},
 		{"the drop, and what was normal", page + "/signal?name=conversion"},
-		{"why it fired, gate by gate", "baseliner explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
-		{"ready-made signals, and why each is on", "baseliner check --url=" + page},
+		{"why it fired, gate by gate", os.Args[0] + " explain --url=" + page + " --signal=conversion --at=" + to.UTC().Format(time.RFC3339)},
+		{"ready-made signals, and why each is on", os.Args[0] + " check --url=" + page},
 		{"bands for your own Prometheus", page + "/metrics/results"},
 		{"your own /metrics, your own Prometheus", "README.md"},
 	} {
@@ -186,11 +198,44 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	return nil
 }
 
+// repair waits for the end of the incident and returns it. Where few visitors come, in the night, it takes more of them to be sure
+// that conversion drops: nobody repairs what was not told yet.
+func (n *narrator) repair(ctx context.Context, shop *demoShop, to time.Time) time.Time {
+	const ahead = 2 * time.Second // the simulation is told before time gets there
+	for last := to.Add(demoPatience); pause(ctx, time.Until(to.Add(-ahead))); {
+		n.mu.Lock()
+		told := n.lost
+		n.mu.Unlock()
+		if told || !to.Before(last) {
+			pause(ctx, time.Until(to))
+			break
+		}
+		more := to.Add(demoScrape)
+		shop.breaks(to, more)
+		to = more
+	}
+	return to
+}
+
 // quiet reports whether something was told and all of it has ended.
 func (n *narrator) quiet() bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.ever > 0 && len(n.open) == 0
+}
+
+// sum says how often somebody was told.
+func (n *narrator) sum() string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	when := "when it began and when it ended"
+	if n.grew {
+		when = "when it began, when it became critical and when it ended"
+	}
+	if n.ever == 1 {
+		return "one alert for all of it, told " + when
+	}
+	return plural(n.ever, "alert") + ", told " + when
 }
 
 func (n *narrator) state() string {

@@ -35,7 +35,7 @@ func (i *instance) packRoutes() []web.Route {
 // listPacks prints what a running instance has switched on, and what it waits for.
 func listPacks(ctx context.Context, url string, stdout io.Writer) error {
 	var all []packed
-	if err := (api{url}).call(ctx, http.MethodGet, "packs", nil, nil, &all); err != nil {
+	if err := (&where{url: url}).call(ctx, http.MethodGet, "packs", nil, nil, &all); err != nil {
 		return err
 	}
 	on := map[string]int{}

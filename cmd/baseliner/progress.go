@@ -42,8 +42,16 @@ func (p *progress) at(t int64, points int) {
 	}
 	part := float64(t-p.first) / float64(max(p.last-p.first, 1))
 	elapsed := now.Sub(p.began)
-	left := time.Duration(float64(elapsed) * (1 - part) / max(part, 1e-6)).Round(time.Second)
-	fmt.Fprintf(p.w, "\r%s[%-40s] %3.0f %%  %.0f points/s, %s left   ", title, strings.Repeat("=", int(part*40)), part*100, float64(points)/elapsed.Seconds(), left)
+	var notes []string
+	if points > 0 {
+		notes = append(notes, fmt.Sprintf("%.0f points/s", float64(points)/elapsed.Seconds()))
+	}
+	if part > 0.01 { // before that it is a guess
+		left := time.Duration(float64(elapsed) * (1 - part) / part).Round(time.Second)
+		notes = append(notes, left.String()+" left")
+	}
+	line := fmt.Sprintf("%s[%-40s] %3.0f %%  %s", title, strings.Repeat("=", int(part*40)), part*100, strings.Join(notes, ", "))
+	fmt.Fprintf(p.w, "\r%-96s", line)
 }
 
 func (p *progress) done() {

@@ -12,9 +12,11 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/correlate"
+	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/pipeline"
 	"github.com/baseliner/baseliner/pkg/report"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -43,7 +45,14 @@ type reporter struct {
 	relations *pipeline.Relations
 	notes     *pipeline.Annotations
 	status    func() []pipeline.SignalStatus
+	incidents func(from, to int64) ([]pipeline.IncidentRecord, error)
+	past      func(from, to int64) ([]outbox.Past, error)
+	page      *url.URL // of the instance; nil where it has none
 	now       func() time.Time
+}
+
+func (i *instance) reporter() reporter {
+	return reporter{i.related, i.stores.notes, i.in.Status, i.in.IncidentsOf, i.stores.announcer.PastAlerts, i.page, time.Now}
 }
 
 func (r reporter) Report(ctx context.Context, kind, format string, params url.Values) ([]byte, error) {
@@ -55,7 +64,7 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 	case "envelope":
 		d, err = r.envelope(ctx)
 	case "weekly":
-		d, err = r.weekly()
+		d, err = r.week(params.Get("to"))
 	case "capacity":
 		d, err = r.capacity(ctx, params.Get("limit"))
 	default:
@@ -70,6 +79,19 @@ func (r reporter) Report(ctx context.Context, kind, format string, params url.Va
 	var b bytes.Buffer
 	err = d.Write(&b, report.Format(format))
 	return b.Bytes(), err
+}
+
+// week is the report of the week before to.
+func (r reporter) week(to string) (*report.Document, error) {
+	end, err := r.weekTo(to)
+	if err != nil {
+		return nil, err
+	}
+	w, err := r.weekly(end)
+	if err != nil {
+		return nil, err
+	}
+	return w.Document(), nil
 }
 
 // change compares before and after an instant, that of the newest deploy by default.
@@ -115,7 +137,7 @@ func (r reporter) envelope(ctx context.Context) (*report.Document, error) {
 		return nil, err
 	}
 	if h.Volume == nil {
-		return nil, errors.New("no signal is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
+		return nil, errors.New("no signal with a single series is named visits, sessions, page_views, checkouts or requests: there is no traffic to tell loads by")
 	}
 	var all []*correlate.Series
 	for _, s := range h.All {
@@ -152,6 +174,34 @@ func relationInput(l *pipeline.Learnt, s *correlate.Study) report.CorrelationInp
 	return in
 }
 
+// told are the incidents of the outcome, as they were told.
+func (r reporter) told(in *report.CorrelationInput) (out []report.Told, err error) {
+	f := in.Study.Frame()
+	if f == nil {
+		return nil, nil
+	}
+	all, err := r.incidents(f.First*hourMillis, (f.First+int64(f.Rows()))*hourMillis)
+	for i := range all {
+		n := &all[i]
+		if n.Merged != "" || !slices.ContainsFunc(n.Members, func(a incident.Anomaly) bool { return pipeline.NameOf(a.Signal, a.Labels) == in.Study.Outcome }) {
+			continue
+		}
+		begin := in.Zone.Local(n.StartsAt)
+		t := report.Told{Start: begin, End: local(n.EndsAt, begin), Summary: n.Summary, URL: r.link("incident", url.Values{"id": {n.ID}})}
+		for k := range n.Losses {
+			if l := &n.Losses[k]; pipeline.NameOf(l.Signal, l.Labels) == in.Study.Outcome {
+				lost := bounds(l, 1)
+				if t.Lost = &lost; l.PerUnit > 0 {
+					money := bounds(l, l.PerUnit)
+					t.Money = &money
+				}
+			}
+		}
+		out = append(out, t)
+	}
+	return out, err
+}
+
 func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	if !slices.Contains(reportKinds, kind) {
 		return nil, fmt.Errorf("report %q is not one of %s", kind, joinNames(reportKinds))
@@ -173,6 +223,10 @@ func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	case len(inputs) > 0 && kind == "impact":
 		return report.NewImpact(inputs).Document(), nil
 	case len(inputs) == 1:
+		var err error
+		if inputs[0].Told, err = r.told(&inputs[0]); err != nil {
+			return nil, err
+		}
 		return report.NewCorrelation(inputs[0]).Document(inputs[0]), nil
 	case len(inputs) > 1:
 		return nil, fmt.Errorf("outcome is required: one of %s", joinNames(names))

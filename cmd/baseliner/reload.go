@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"reflect"
@@ -72,9 +73,27 @@ func (i *instance) apply(ctx context.Context, cfg *config.Config, err error) err
 	return nil
 }
 
+// fixed names the sections that differ and are read at a start alone.
+func fixed(old, cfg *config.Config) (changed []string) {
+	for _, section := range []struct {
+		name string
+		same bool
+	}{
+		{"engine", old.Engine == cfg.Engine && reflect.DeepEqual(old.Remote, cfg.Remote)},
+		{"ingest", old.Ingest == cfg.Ingest},
+		{"limits", old.Limits == cfg.Limits},
+		{"global.lookback", old.Global.Lookback == cfg.Global.Lookback},
+	} {
+		if !section.same {
+			changed = append(changed, section.name)
+		}
+	}
+	return changed
+}
+
 func (i *instance) swap(ctx context.Context, cfg *config.Config) error {
-	if old := i.cfg.Load(); old.Engine != cfg.Engine || old.Ingest != cfg.Ingest || old.Global.Lookback != cfg.Global.Lookback || old.Limits != cfg.Limits || !reflect.DeepEqual(old.Remote, cfg.Remote) {
-		return errors.New("engine, ingest, limits and global.lookback take effect at a start: restart to change them")
+	if changed := fixed(i.cfg.Load(), cfg); len(changed) > 0 {
+		return fmt.Errorf("%s changed, which takes effect at a start: nothing of the file is taken over before a restart", joinNames(changed))
 	}
 	es, err := endpoints(cfg, i.page.String())
 	if err != nil {

@@ -41,7 +41,7 @@ func reportFlags(c *kingpin.CmdClause) *reportOptions {
 	c.Arg("kind", "correlation: what goes with a business figure; impact: what measurements take of it, ranked; change: before and after a deploy; envelope: under load; capacity: when it is used up; weekly: of an instance, what happened, what it took, and the noise of the alerts.").Required().EnumVar(&o.kind, reportKinds...)
 	c.Flag("outcome", "Business signal, or column of --input, that the report is about.").StringVar(&o.outcome)
 	c.Flag("range", "How much of the past to look at, as in 28d; by default all there is.").StringVar(&o.span)
-	c.Flag("to", "End of the range: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data.").StringVar(&o.to)
+	c.Flag("to", "End of the range, or of the week: RFC 3339, unix seconds, now, or before now as in -3d; by default the newest data, or last Monday.").StringVar(&o.to)
 	c.Flag("format", "md, html, json or csv.").Default("md").EnumVar(&o.format, "md", "html", "json", "csv")
 	c.Flag("out", "Write to this file instead of the terminal.").StringVar(&o.out)
 	c.Flag("input", "Wide CSV file (timestamp and one column per signal) to report on, without a server.").StringVar(&o.input)
@@ -116,6 +116,9 @@ func (o *reportOptions) params() url.Values {
 	if o.at != "" {
 		v.Set("at", o.at)
 	}
+	if o.to != "" {
+		v.Set("to", o.to)
+	}
 	if o.kind == "capacity" {
 		v.Set("limit", strconv.FormatFloat(o.limit, 'g', -1, 64))
 	}
@@ -131,8 +134,8 @@ func indented(data []byte) ([]byte, error) {
 
 // ofWeek refuses what only files can be asked.
 func (o *reportOptions) ofWeek() error {
-	if o.span != "" || o.to != "" {
-		return errors.New("--range and --to are for --input: an instance reports on the weeks up to last Monday, as they were decided then")
+	if o.span != "" || o.to != "" && o.kind != "weekly" {
+		return errors.New("--range and --to are for --input: an instance reports on the weeks up to last Monday, as they were decided then; --to is for its weekly report, too")
 	}
 	return nil
 }
@@ -169,7 +172,7 @@ func (o *reportOptions) ofStopped(ctx context.Context, logger *slog.Logger) (tex
 		return nil, err
 	}
 	last := func() time.Time { return time.UnixMilli(in.LastTick()) }
-	if text, err = (reporter{relations, st.notes, in.Status, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
+	if text, err = (reporter{relations, st.notes, in.Status, in.IncidentsOf, st.announcer.PastAlerts, nil, last}).Report(ctx, o.kind, o.format, o.params()); err != nil || o.format != "json" {
 		return text, err
 	}
 	return indented(text)

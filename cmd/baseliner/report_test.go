@@ -285,10 +285,18 @@ signals:
 		t.Errorf("the envelope of a running instance:\n%s", envelope)
 	}
 	weekly := must(t, "report", "weekly", url)
-	for _, want := range []string{"# The week of ", " a business figure was far from its usual", "which took about **", "Noise of the alerts", "| visits | business | ", "Health of the baselines"} {
+	for _, want := range []string{"# The week of ", "No incident.", "0 alerts of 0 signals", "Noise of the alerts", "| visits | business | ", "Health of the baselines", "above its usual went with **"} {
 		if !strings.Contains(weekly, want) {
 			t.Errorf("the weekly report does not say %q:\n%s", want, weekly)
 		}
+	}
+	for format, want := range map[string]string{"html": "<h2>Noise of the alerts</h2>", "json": `"kind": "weekly"`, "csv": "noise,visits,alerts,0\n"} {
+		if page := must(t, "report", "weekly", "--to=-1h", "--format="+format, url); !strings.Contains(page, want) {
+			t.Errorf("the weekly report as %s does not say %q:\n%s", format, want, page)
+		}
+	}
+	if status, _, stderr := command(t, "report", "weekly", "--to="+time.Now().Add(time.Hour).Format(time.RFC3339), url); status == 0 || !strings.Contains(stderr, "is later than now") {
+		t.Errorf("a week that is not over: %d, %s", status, stderr)
 	}
 	if status, _, stderr := command(t, "report", "change", url); status == 0 || !strings.Contains(stderr, "no deploy was told") {
 		t.Errorf("a change without a deploy: %d, %s", status, stderr)

@@ -160,7 +160,7 @@ func (i *instance) build(ctx context.Context, cfg *config.Config, reg *prometheu
 	if err != nil {
 		return err
 	}
-	i.stores.announcer.SetFacts(i.overBudget)
+	i.stores.announcer.SetFacts(i.digestFacts)
 	if err := i.announce(cfg, es, peers); err != nil {
 		return err
 	}

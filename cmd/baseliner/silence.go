@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,19 +22,19 @@ import (
 )
 
 type silenceOptions struct {
-	action, url, path, format string
-	args                      []string
-	start, end, duration      string
-	author, comment           string
-	expired                   bool
+	where
+	action, format       string
+	args                 []string
+	start, end, duration string
+	author, comment      string
+	expired              bool
 }
 
 func silenceFlags(c *kingpin.CmdClause) *silenceOptions {
 	o := &silenceOptions{}
 	c.Arg("action", "add, list or expire.").Required().EnumVar(&o.action, "add", "list", "expire")
 	c.Arg("argument", `Matchers to add such as signal="checkout" or pod=~"web-.*", all of which have to match; ids to expire.`).StringsVar(&o.args)
-	c.Flag("url", "The running instance.").Default(defaultURL).StringVar(&o.url)
-	c.Flag("storage.path", "Directory of a stopped instance, instead of --url.").StringVar(&o.path)
+	o.flags(c)
 	c.Flag("start", "Begin (RFC 3339), now by default.").StringVar(&o.start)
 	c.Flag("end", "End (RFC 3339).").StringVar(&o.end)
 	c.Flag("duration", "Length, instead of --end.").Default("1h").StringVar(&o.duration)
@@ -54,16 +52,14 @@ type silences interface {
 	expire(id string) error
 }
 
-func silence(ctx context.Context, o *silenceOptions, stdout io.Writer) (err error) {
-	var at silences = remoteSilences{ctx, api{o.url}}
-	if o.path != "" {
-		ledger, err := openStopped(o.path)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, ledger.Close()) }()
-		at = storedSilences{ledger}
-	}
+func silence(ctx context.Context, o *silenceOptions, stdout io.Writer) error {
+	return o.withLedger(
+		func(l *state.Ledger) error { return o.do(storedSilences{l}, stdout) },
+		func() error { return o.do(remoteSilences{ctx, &o.where}, stdout) },
+	)
+}
+
+func (o *silenceOptions) do(at silences, stdout io.Writer) error {
 	switch o.action {
 	case "add":
 		v, err := o.view(time.Now())
@@ -143,7 +139,7 @@ func listSilences(at silences, o *silenceOptions, stdout io.Writer) error {
 
 type remoteSilences struct {
 	ctx context.Context
-	api
+	*where
 }
 
 func (r remoteSilences) list() (out []silenceView, err error) {
@@ -151,12 +147,8 @@ func (r remoteSilences) list() (out []silenceView, err error) {
 }
 
 func (r remoteSilences) add(v silenceView) (string, error) {
-	body, err := json.Marshal(v)
-	if err != nil {
-		return "", err
-	}
 	var out struct{ ID string }
-	err = r.call(r.ctx, http.MethodPost, "silences", nil, bytes.NewReader(body), &out)
+	err := r.call(r.ctx, http.MethodPost, "silences", nil, v, &out)
 	return out.ID, err
 }
 

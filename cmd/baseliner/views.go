@@ -32,7 +32,7 @@ func (i *instance) handlers(reg *prometheus.Registry) (pages, probes http.Handle
 		Healthy: func() error { return i.driver.Stuck(pace(i.cfg.Load())) },
 		Reload:  i.reload, ExternalURL: i.page, RoutePrefix: prefix, ListenAddresses: i.o.listen,
 		EnableLifecycle: i.o.lifecycle, EnableAdminAPI: i.o.admin, Build: build(),
-		Annotations: notes{i.stores.notes}, AnnotationAccess: i.mayAnnotate, Unlearner: unlearner{i}, Explainer: explainer{i.in}, Incidents: incidents{i.in}, Reporter: reporter{i.related, i.stores.notes, i.in.Status, time.Now},
+		Annotations: notes{i.stores.notes}, AnnotationAccess: i.mayAnnotate, Unlearner: unlearner{i}, Explainer: explainer{i.in}, Incidents: incidents{i.in}, Reporter: i.reporter(),
 		ConfigYAML: func() string { return i.cfg.Load().String() },
 		Runtime: func() web.RuntimeInfo {
 			return web.RuntimeInfo{

@@ -72,12 +72,20 @@ type Count struct {
 type Facts struct {
 	DeadLetters map[string]int // by endpoint, as of now
 	Budgets     []string       // of signals that cost more than theirs
+	Head        string         // what the week came to; empty when nobody knows, and then the next three are as well
+	Incidents   []string
+	Health      []string // of the baselines, what is not well
+	Report      string   // the week in full, in markdown
+	URL         string   // of its page
 }
 
 // DigestDue says whether Advance is going to tell a digest.
 func (m *Machine) DigestDue(now int64) bool {
 	return m.digest != nil && m.week != nil && m.digest.Last(now)-m.week.Sent >= halfWeek.Milliseconds()
 }
+
+// DigestAt is the instant of the schedule that a digest told now is of; there has to be one.
+func (m *Machine) DigestAt(now int64) int64 { return m.digest.Last(now) }
 
 // SetFacts gives the next digest what it says beside what was counted.
 func (m *Machine) SetFacts(f Facts) { m.facts = f }
@@ -106,9 +114,9 @@ func (w *Week) count(t *Transition) *Count {
 	return c
 }
 
-// tally takes up a transition.
+// tally takes up a transition. Incidents are counted by their parts.
 func (m *Machine) tally(t *Transition, began bool) {
-	if m.week == nil || t.Meta() {
+	if m.week == nil || t.Meta() || incidentID(t.Labels) != "" {
 		return
 	}
 	m.dirtyWeek = true
@@ -152,6 +160,10 @@ func (m *Machine) tellDigest(now int64) (n Notification, ok bool) {
 	labels := map[string]string{"alertname": DigestAlertname, "severity": "info", "type": "digest"}
 	t := Transition{Labels: labels, StartsAt: m.week.Since, EndsAt: max(due, m.week.Since)}
 	t.Annotations = map[string]string{"summary": m.week.summary(due, m.digest.Zone, &m.facts), "description": m.week.description(&m.facts)}
+	if m.facts.Report != "" {
+		t.Annotations["report"] = m.facts.Report
+	}
+	t.GeneratorURL = m.facts.URL
 	m.week, m.dirtyWeek = &Week{Since: now, Sent: due}, true
 	return Notification{
 		Receiver: m.digest.Receiver, GroupKey: digestKey, Reason: ReasonAllResolved,
@@ -176,8 +188,12 @@ func (w *Week) summary(due int64, zone *time.Location, f *Facts) string {
 	for _, s := range w.Signals {
 		signals += one(s.Alerts > 0)
 	}
-	return fmt.Sprintf("Week to %s: %s of %s, %d over within 10 minutes, %d without paging; %s",
-		time.UnixMilli(due).In(zone).Format("Mon 2 Jan 2006 15:04"), count(c.Alerts, "alert"), count(signals, "signal"), c.Brief, c.Quiet, count(letters, "dead letter"))
+	head := f.Head
+	if head != "" {
+		head += "; "
+	}
+	return fmt.Sprintf("Week to %s: %s%s of %s, %d over within 10 minutes, %d without paging; %s",
+		time.UnixMilli(due).In(zone).Format("Mon 2 Jan 2006 15:04"), head, count(c.Alerts, "alert"), count(signals, "signal"), c.Brief, c.Quiet, count(letters, "dead letter"))
 }
 
 func (w *Week) description(f *Facts) string {
@@ -185,6 +201,9 @@ func (w *Week) description(f *Facts) string {
 	names := slices.SortedFunc(maps.Keys(w.Signals), func(x, y string) int {
 		return cmp.Or(cmp.Compare(w.Signals[y].Alerts, w.Signals[x].Alerts), cmp.Compare(x, y))
 	})
+	if f.Head != "" {
+		b.WriteString("Incidents:" + lines(f.Incidents) + "\nHealth of the baselines:" + lines(f.Health) + "\n")
+	}
 	b.WriteString("Alerts by signal:")
 	for i, name := range names {
 		if i == digestLines {
@@ -204,12 +223,16 @@ func (w *Week) description(f *Facts) string {
 		b.WriteString("\nSummaries for want of budget:" + list(w.Summaries) + "; alerts in them:" + list(w.Spilt))
 	}
 	b.WriteString("\nDead letters:" + list(f.DeadLetters))
-	if len(f.Budgets) > 0 {
-		b.WriteString("\nOver their budget of false alarms:\n- " + strings.Join(f.Budgets, "\n- "))
-	} else {
-		b.WriteString("\nOver their budget of false alarms: none")
-	}
+	b.WriteString("\nOver their budget of false alarms:" + lines(f.Budgets))
 	return b.String()
+}
+
+// lines are a list below what was said, or that there is none.
+func lines(texts []string) string {
+	if len(texts) == 0 {
+		return " none"
+	}
+	return "\n- " + strings.Join(texts, "\n- ")
 }
 
 func list(counts map[string]int) string {

@@ -55,7 +55,7 @@ func TestWeeklyDigest(t *testing.T) {
 		t.Helper()
 		for {
 			if s.m.DigestDue(s.unix()) {
-				s.m.SetFacts(alert.Facts{DeadLetters: map[string]int{"pager/0": 2}, Budgets: []string{"x: 3.0 a week of 1.0"}})
+				s.m.SetFacts(alert.Facts{DeadLetters: map[string]int{"pager/0": 2}, Budgets: []string{"x: 3.0 a week of 1.0"}, Head: "1 incident", Incidents: []string{"Wed: db"}, Report: "# The week", URL: "http://b/week"})
 			}
 			out, next := s.m.Advance(s.unix(), nil)
 			for _, n := range out {
@@ -90,7 +90,7 @@ func TestWeeklyDigest(t *testing.T) {
 	if e.Firing || e.Labels["alertname"] != alert.DigestAlertname || e.StartsAt != beginning.UnixMilli() || time.UnixMilli(e.EndsAt).UTC().Format(time.RFC3339) != "2026-11-24T08:00:00Z" {
 		t.Errorf("digest %+v", e)
 	}
-	if want := "Week to Tue 24 Nov 2026 09:00: 5 alerts of 2 signals, 4 over within 10 minutes, 0 without paging; 2 dead letters"; e.Annotations["summary"] != want {
+	if want := "Week to Tue 24 Nov 2026 09:00: 1 incident; 5 alerts of 2 signals, 4 over within 10 minutes, 0 without paging; 2 dead letters"; e.Annotations["summary"] != want {
 		t.Errorf("summary %q", e.Annotations["summary"])
 	}
 	for _, want := range []string{
@@ -100,6 +100,9 @@ func TestWeeklyDigest(t *testing.T) {
 		if !strings.Contains(e.Annotations["description"], want) {
 			t.Errorf("no %q in\n%s", want, e.Annotations["description"])
 		}
+	}
+	if e.GeneratorURL != "http://b/week" || e.Annotations["report"] != "# The week" || !strings.HasPrefix(e.Annotations["description"], "Incidents:\n- Wed: db\nHealth of the baselines: none\nAlerts by signal:\n") {
+		t.Errorf("digest %+v", e)
 	}
 	s.m = reborn(t, s.m) // down for two weeks: one digest, of all of it
 	s.now = 16 * day

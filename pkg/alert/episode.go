@@ -12,6 +12,7 @@ import (
 type Transition struct {
 	Firing       bool              `json:"firing"`
 	Escalated    bool              `json:"escalated,omitempty"` // it began as one that pages nobody, and pages by now
+	Graver       bool              `json:"graver,omitempty"`    // it is an incident that began as a lesser one
 	Labels       map[string]string `json:"labels"`
 	Annotations  map[string]string `json:"annotations"`
 	GeneratorURL string            `json:"generatorURL,omitempty"`
@@ -32,6 +33,9 @@ func (t *Transition) ID() string {
 		state = "paging"
 	case t.Firing:
 		state = "firing"
+	}
+	if t.Firing && t.Graver {
+		state += " " + t.Severity()
 	}
 	text := fmt.Appendf(nil, "%s %d %s", Fingerprint(t.Labels), t.StartsAt, state)
 	if t.Updated != 0 {

@@ -91,7 +91,7 @@ func (m *Machine) held(g *Group) map[string]bool {
 			continue
 		}
 		f := m.flaps[e.Fingerprint]
-		if f == nil || f.Since == 0 || !f.Told[g.name()] || g.News[key] || e.Escalated && !toldFiring {
+		if f == nil || f.Since == 0 || !f.Told[g.name()] || g.News[key] || (e.Escalated || e.Graver) && !toldFiring {
 			continue
 		}
 		held[key] = true

@@ -20,6 +20,7 @@ type Group struct {
 	LastTold    int64             `json:"lastTold"`          // 0 before the first notification
 	Members     map[string]bool   `json:"members,omitempty"` // episode key → told that it fires
 	News        map[string]bool   `json:"news,omitempty"`    // of those, what has grown since
+	Covered     map[string]bool   `json:"covered,omitempty"` // not told: what is over, with an incident whose end was
 	Summary     bool              `json:"summary,omitempty"` // of what a receiver had no room for
 }
 
@@ -34,10 +35,19 @@ func (g *Group) tellAgain(key string) {
 	g.News[key] = true
 }
 
+// cover marks a member that need not be told.
+func (g *Group) cover(key string) {
+	if g.Covered == nil {
+		g.Covered = map[string]bool{}
+	}
+	g.Covered[key] = true
+}
+
 // leave ends a membership.
 func (g *Group) leave(key string) {
 	delete(g.Members, key)
 	delete(g.News, key)
+	delete(g.Covered, key)
 }
 
 // name is the id as text that JSON keeps.
@@ -56,12 +66,18 @@ func (m *Machine) places(e *Episode) (ps []place) {
 	}
 	all := labelSet(e.Labels)
 	routes := m.route.Match(matched(e))
-	if e.Escalated { // who was told that it need wake nobody is told how it goes on
-		for _, r := range m.route.Match(quietly(e)) {
+	also := func(earlier model.LabelSet) { // who was told it as it was is told how it goes on
+		for _, r := range m.route.Match(earlier) {
 			if !slices.Contains(routes, r) {
 				routes = append(routes, r)
 			}
 		}
+	}
+	if e.Escalated {
+		also(quietly(e))
+	}
+	if e.Graver {
+		also(before(e))
 	}
 	for _, r := range routes {
 		labels := model.LabelSet{}
@@ -87,7 +103,7 @@ const PagingAnnotation = "paging"
 
 // matched is what routes see of an episode.
 func matched(e *Episode) model.LabelSet {
-	all := labelSet(e.Labels)
+	all := labelSet(e.Shown())
 	if _, own := all[PagingAnnotation]; !own && e.Annotations[PagingAnnotation] != "" {
 		all[PagingAnnotation] = model.LabelValue(e.Annotations[PagingAnnotation])
 	}

@@ -15,14 +15,14 @@ func incidentID(labels map[string]string) string {
 }
 
 // heldBack says whether a receiver need not hear of an episode now, because it heard of the incident that it is part of, or
-// is about to: an incident that is muted and was not told stands for nothing. What is graver than the incident, or wakes people
+// is about to: an incident that is muted and was not told stands for nothing. What is graver than the incident is by now, or wakes people
 // when that does not, is told all the same.
-func (m *Machine) heldBack(now int64, e *Episode, receiver string) bool {
-	if e.Incident == "" {
-		return false
+func (m *Machine) heldBack(now int64, e *Episode, member string, of *Group) bool {
+	if e.Incident == "" || of.Covered[member] {
+		return of.Covered[member]
 	}
-	story := m.incidents()[e.Incident]
-	if story == nil || graver(e.Labels["severity"], story.Labels["severity"]) ||
+	story, receiver := m.incidents()[e.Incident], of.Receiver
+	if story == nil || graver(e.Labels["severity"], story.Severity()) ||
 		story.Annotations[PagingAnnotation] == "false" && e.Annotations[PagingAnnotation] != "false" {
 		return false
 	}
@@ -34,6 +34,33 @@ func (m *Machine) heldBack(now int64, e *Episode, receiver string) bool {
 		g := m.groups[p.group.id()]
 		return g != nil && g.Members[key] || m.mutedBy(now, story, p.route.RouteOpts) == ""
 	})
+}
+
+// cover notes what a receiver need not hear of any more: parts that were held back, and ended before their incident did, whose
+// end it was told. Groups may be flushed when nobody remembers the incident.
+func (m *Machine) cover(now int64, receiver string, told []Episode) {
+	over := map[string]bool{}
+	for i := range told {
+		if id := incidentID(told[i].Labels); id != "" && !told[i].Firing {
+			over[id] = true
+		}
+	}
+	if len(over) == 0 {
+		return
+	}
+	for id, g := range m.groups {
+		if g.Receiver != receiver {
+			continue
+		}
+		for member, toldFiring := range g.Members {
+			e := m.episodes[member]
+			if toldFiring || e == nil || e.Firing || !over[e.Incident] || !m.heldBack(now, e, member, g) {
+				continue
+			}
+			g.cover(member)
+			m.dirtyGroups[id] = true
+		}
+	}
 }
 
 // incidents are those that are known, by id, the newest of each.

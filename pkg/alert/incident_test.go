@@ -1,11 +1,13 @@
 package alert
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/prometheus/alertmanager/dispatch"
+	"github.com/prometheus/alertmanager/pkg/labels"
 	"github.com/prometheus/common/model"
 )
 
@@ -45,6 +47,29 @@ func namesOf(ns []Notification) (out []string) {
 		}
 	}
 	slices.Sort(out)
+	return out
+}
+
+// restarted is a machine that knows what the disk would.
+func restarted(t *testing.T, m *Machine) *Machine {
+	t.Helper()
+	var all Stored
+	for _, e := range m.episodes {
+		all.Episodes = append(all.Episodes, e)
+	}
+	for _, g := range m.groups {
+		all.Groups = append(all.Groups, g)
+	}
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var read Stored
+	if err := json.Unmarshal(text, &read); err != nil {
+		t.Fatal(err)
+	}
+	out := NewMachine(nil)
+	out.Restore(read)
 	return out
 }
 
@@ -132,6 +157,100 @@ func TestAMutedIncidentHoldsNothingBack(t *testing.T) {
 	m.Advance(40_000, []Transition{part("latency", "warning", "i1", true)})
 	if ns, _ := m.Advance(70_000, nil); len(ns) != 0 {
 		t.Errorf("the incident was told before it was silenced, and told is %v", namesOf(ns))
+	}
+}
+
+// TestAnIncidentTakesTheSeverityOfItsGravestPart: it is told again, as what it was, to whoever heard of it and to whom that severity is
+// routed; the part is not.
+func TestAnIncidentTakesTheSeverityOfItsGravestPart(t *testing.T) {
+	route := incidentRoute("alertname")
+	matcher, err := labels.NewMatcher(labels.MatchEqual, "severity", "critical")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pager := incidentRoute("alertname")
+	pager.RouteOpts.Receiver, pager.Matchers, pager.Continue = "pager", labels.Matchers{matcher}, false
+	rest := incidentRoute("alertname")
+	route.Routes = []*dispatch.Route{pager, rest}
+	m := NewMachine(route)
+	m.Advance(0, []Transition{part("db", "warning", "i1", true), whole("i1", "warning", true)})
+	ns, _ := m.Advance(30_000, nil)
+	if got := namesOf(ns); !slices.Equal(got, []string{"+Incident"}) || ns[0].Receiver != "main" {
+		t.Fatalf("told %v", got)
+	}
+	graver := whole("i1", "warning", true)
+	graver.Graver, graver.Annotations[SeverityAnnotation] = true, "critical"
+	if first := whole("i1", "warning", true); graver.ID() == first.ID() || graver.Key() != first.Key() {
+		t.Error("what is graver is another transition of the same episode")
+	}
+	m.Advance(60_000, []Transition{part("orders", "critical", "i1", true), graver})
+	m = restarted(t, m)
+	m.Rebuild(61_000, Routing{Route: route})
+	heard := map[string][]string{}
+	for now := int64(90_000); now <= 1_000_000; now += 30_000 {
+		var ts []Transition
+		switch now {
+		case 360_000:
+			ts = []Transition{part("db", "warning", "i1", false), part("orders", "critical", "i1", false)}
+		case 690_000:
+			end := whole("i1", "warning", false)
+			end.Annotations[SeverityAnnotation] = "critical"
+			ts = []Transition{end}
+		}
+		ns, _ := m.Advance(now, ts)
+		for i := range ns {
+			heard[ns[i].Receiver] = append(heard[ns[i].Receiver], namesOf(ns[i:i+1])...)
+			for _, e := range ns[i].Alerts {
+				if e.Shown()["severity"] != "critical" || e.Labels["severity"] != "warning" || e.Fingerprint != Fingerprint(e.Labels) {
+					t.Errorf("%s is shown %v", ns[i].Receiver, e.Shown())
+				}
+			}
+		}
+	}
+	for _, receiver := range []string{"pager", "main"} {
+		if !slices.Equal(heard[receiver], []string{"+Incident", "-Incident"}) {
+			t.Errorf("%s heard %v", receiver, heard[receiver])
+		}
+	}
+}
+
+// TestAPartThatIsOverIsOverWithItsIncident: its group may be flushed long after the incident is told to be over and forgotten, a restart
+// between them.
+func TestAPartThatIsOverIsOverWithItsIncident(t *testing.T) {
+	route := incidentRoute("alertname")
+	slow := incidentRoute("alertname")
+	slow.RouteOpts.GroupWait = 20 * time.Minute
+	matcher, err := labels.NewMatcher(labels.MatchEqual, "signal", "latency")
+	if err != nil {
+		t.Fatal(err)
+	}
+	slow.Matchers = labels.Matchers{matcher}
+	route.Routes = []*dispatch.Route{slow}
+	m := NewMachine(route)
+	m.Advance(0, []Transition{part("latency", "warning", "i1", true), whole("i1", "warning", true)})
+	var told []string
+	for now := int64(30_000); now <= 3_000_000; now += 30_000 {
+		var ts []Transition
+		switch now {
+		case 420_000:
+			ts = []Transition{part("latency", "warning", "i1", false)}
+		case 720_000:
+			ts = []Transition{whole("i1", "warning", false)}
+		case 1_050_000:
+			if len(m.incidents()) > 0 {
+				t.Fatal("the incident is not forgotten: this shows nothing")
+			}
+			m = restarted(t, m)
+			m.Rebuild(now, Routing{Route: route})
+		}
+		ns, _ := m.Advance(now, ts)
+		told = append(told, namesOf(ns)...)
+	}
+	if !slices.Equal(told, []string{"+Incident", "-Incident"}) {
+		t.Errorf("told %v", told)
+	}
+	if len(m.episodes) != 0 || len(m.groups) != 0 {
+		t.Errorf("%d episodes and %d groups are left", len(m.episodes), len(m.groups))
 	}
 }
 

@@ -125,8 +125,8 @@ func (m *Machine) apply(now int64, t *Transition) {
 	case !e.Firing: // what has ended stays so
 		return
 	}
-	escalated := t.Escalated || e.Escalated
-	e.Transition, e.Escalated = *t, escalated
+	escalated, graver := t.Escalated || e.Escalated, t.Graver || e.Graver
+	e.Transition, e.Escalated, e.Graver = *t, escalated, graver
 	m.dirtyEpisodes[key] = true
 	m.flap(now, t, began)
 	m.tally(t, began)
@@ -136,7 +136,7 @@ func (m *Machine) apply(now int64, t *Transition) {
 			g = m.join(now, p, key)
 		}
 		m.dirtyGroups[g.id()] = true
-		if t.Escalated && g.Members[key] {
+		if (t.Escalated || t.Graver) && g.Members[key] {
 			g.tellAgain(key)
 		}
 	}
@@ -175,7 +175,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 			continue
 		}
 		// Who was told that it fires is told that it is over, whatever silences it by now.
-		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(now, e, g.Receiver)
+		muted[key] = (e.Firing || !toldFiring) && m.mutedBy(now, e, o) != "" || !toldFiring && m.heldBack(now, e, key, g)
 		if muted[key] {
 			continue
 		}
@@ -186,7 +186,7 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 			}
 			continue
 		}
-		if over && !toldFiring && !e.Escalated {
+		if over && !toldFiring && !e.Escalated && !e.Graver {
 			spilt = append(spilt, key)
 			continue
 		}
@@ -211,6 +211,9 @@ func (m *Machine) flush(now int64, g *Group, o dispatch.RouteOpts) (Notification
 		n.Reason = ReasonSomeResolved
 	case firing > 0 && !over && now-g.LastTold >= o.RepeatInterval.Milliseconds():
 		n.Reason = ReasonRepeat
+	}
+	if n.Reason != "" {
+		m.cover(now, g.Receiver, n.Alerts)
 	}
 	slices.Sort(spilt)
 	m.spill(now, g, o, spilt)

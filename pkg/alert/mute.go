@@ -19,7 +19,7 @@ func (m *Machine) mutedBy(now int64, e *Episode, o dispatch.RouteOpts) string {
 	if e.Meta() {
 		return ""
 	}
-	if by := m.quiet.By(e.Labels, now); by != "" {
+	if by := m.quiet.By(e.Shown(), now); by != "" {
 		return by
 	}
 	for _, name := range o.MuteTimeIntervals {
@@ -41,7 +41,7 @@ func (m *Machine) mutedBy(now int64, e *Episode, o dispatch.RouteOpts) string {
 // inhibitedBy names the rule by which an alert that fires inhibits this one. As in Alertmanager, an alert that is both a
 // source and a target of a rule is not inhibited by another such.
 func (m *Machine) inhibitedBy(e *Episode) string {
-	ls := labelSet(e.Labels)
+	ls := labelSet(e.Shown())
 	for i, r := range m.inhibit {
 		if !r.TargetMatchers.Matches(ls) {
 			continue
@@ -70,7 +70,7 @@ func (m *Machine) sources(i int, r *inhibit.InhibitRule) map[string]source {
 	index := map[string]source{}
 	for _, k := range slices.Sorted(maps.Keys(m.episodes)) {
 		e := m.episodes[k]
-		ls := labelSet(e.Labels)
+		ls := labelSet(e.Shown())
 		if !e.Firing || !r.SourceMatchers.Matches(ls) {
 			continue
 		}

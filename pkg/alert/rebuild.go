@@ -57,6 +57,9 @@ func (m *Machine) Rebuild(now int64, routing Routing) (abandoned []Group) {
 				if was.News[key] {
 					g.tellAgain(key)
 				}
+				if was.Covered[key] {
+					g.cover(key)
+				}
 			}
 		}
 	}

@@ -22,17 +22,17 @@ func (m *Slow) widening(v View) float64 {
 	return min(max(math.Log(float64(m.Widens[v])), leastWidening), mostWidening)
 }
 
-// excess is how far, in units of the exponent that thresholds are extrapolated with, a point lies beyond its threshold in
+// excessOf is how far, in units of the exponent that thresholds are extrapolated with, a point lies beyond its threshold in
 // the view that shows it most: thresholds of Limit·Widens^Δ would be passed for every Δ up to it. It is ≥ 0 if and only if
 // |score| ≥ 1. Unlike a score, equal excesses of different series are about equally rare.
-func (m *Slow) excess(score float64, gates *[viewCount]Gate) float64 {
+func excessOf(score float64, gates *[viewCount]Gate, widening func(View) float64) float64 {
 	if !(math.Abs(score) > excessFrom) {
 		return NoExcess
 	}
 	most := NoExcess
 	for v := range gates {
 		if r := math.Abs(gates[v].Score()); r > excessFrom {
-			most = max(most, math.Log(r)/m.widening(View(v)))
+			most = max(most, math.Log(r)/widening(View(v)))
 		}
 	}
 	return most

@@ -151,15 +151,14 @@ func (m *Model) expect(t int64, e *Expectation) {
 	if f.schedule {
 		e.widen = m.scheduled(t)
 	}
-	for v := range viewCount {
-		if limit := float64(m.Slow.Limits[v]); limit > 0 {
-			wide := e.widen
-			if v <= LongMean { // an hour that was not often seen may lie elsewhere; it will hardly jump more
-				wide *= float64(f.young)
-			}
-			e.limits[v] = wide * limit * lerp(float64(f.a.scale[v]), float64(f.b.scale[v]), frac)
-		}
-	}
+	spread, move, amaze := f.scales(frac)
+	there := e.widen * float64(f.young) // an hour that was not often seen may lie elsewhere; it will hardly jump more
+	e.limits[Context] = there * float64(m.Slow.Limits[Context]) * spread
+	e.limits[ShortMean] = there * float64(m.Slow.Limits[ShortMean]) * spread
+	e.limits[LongMean] = there * float64(m.Slow.Limits[LongMean]) * spread
+	e.limits[Jump] = e.widen * float64(m.Slow.Limits[Jump]) * move
+	e.limits[Surprise] = e.widen * float64(m.Slow.Limits[Surprise]) * amaze
+	e.limits[Flat] = e.widen * float64(m.Slow.Limits[Flat])
 	if m.loan != nil {
 		m.widen(&e.limits)
 	}

@@ -12,6 +12,10 @@ type Factors struct {
 
 // Factors states them for the instant t (unix milliseconds).
 func (m *Model) Factors(t int64) (f Factors) {
+	if m.Ratio != nil { // its limits are quantiles of counts
+		f.Youth, f.Schedule = 1, 1
+		return f
+	}
 	e := m.Expect(t)
 	f.Youth, f.Schedule, f.Power = 1, e.widen, float64(m.Slow.Power)
 	if !e.Known {
@@ -19,9 +23,10 @@ func (m *Model) Factors(t int64) (f Factors) {
 	}
 	frame, frac := m.frameAt(t)
 	f.Youth = float64(frame.young)
+	spread, move, amaze := frame.scales(frac)
+	f.Scales = [viewCount]float64{Context: spread, ShortMean: spread, LongMean: spread, Jump: move, Surprise: amaze, Flat: 1}
 	for v := range viewCount {
 		f.Thresholds[v] = float64(m.Slow.Limits[v])
-		f.Scales[v] = lerp(float64(frame.a.scale[v]), float64(frame.b.scale[v]), frac)
 	}
 	return f
 }

@@ -13,6 +13,7 @@ type frame struct {
 	known    bool
 	borrowed bool
 	schedule bool // the hour may be on a schedule
+	own      bool // b is what the model says of that knot: it is the left one of the next frame
 	weeks    int32
 	young    float32
 	a, b     knot
@@ -29,7 +30,14 @@ type knot struct {
 	slot   int32
 	quiet  float32 // evidence of one repetition, nats
 	unit   float32 // usual spread of this hour of an ordinary day
-	scale  [viewCount]float32
+	// The units of the views; a flat line has none.
+	spread, move, amaze float32
+}
+
+// scales are the units of residuals, of jumps and of surprises at a place between the knots.
+func (f *frame) scales(frac float64) (spread, move, amaze float64) {
+	return lerp(float64(f.a.spread), float64(f.b.spread), frac), lerp(float64(f.a.move), float64(f.b.move), frac),
+		lerp(float64(f.a.amaze), float64(f.b.amaze), frac)
 }
 
 // calendar maps instants to the hours whose ordinary shape they borrow.
@@ -81,15 +89,24 @@ func (m *Model) frameAt(t int64) (*frame, float64) {
 
 func (m *Model) build(left int64) {
 	s := &m.Slow
+	before := m.frame
+	next := before.ok && before.left == left-1 // nothing was learnt since
 	m.frame = frame{left: left, ok: true, young: 1, piece: -1}
 	f := &m.frame
+	if next {
+		f.piece, f.from, f.upTo = before.piece, before.from, before.upTo
+	}
 	halves := [2]int{m.halfOfDay(left), m.halfOfDay(left + 1)}
 	seen := [2]bool{s.DayN[halves[0]] > 0, s.DayN[halves[1]] > 0}
 	if s.Hours < firstDay || !seen[0] && !seen[1] || m.step >= halfMillis && !seen[0] {
 		return
 	}
-	f.expected = true
-	m.knotAt(&f.a, left, halves[0])
+	f.expected, f.own = true, seen[1]
+	if next && before.own {
+		f.a = before.b
+	} else {
+		m.knotAt(&f.a, left, halves[0])
+	}
 	m.knotAt(&f.b, left+1, halves[1])
 	if m.loan.settling() {
 		p := m.loan.prior
@@ -138,7 +155,7 @@ func (m *Model) scheduled(t int64) float64 {
 
 func (m *Model) widenAt(t int64) float32 {
 	hour := hourOf(t)
-	return float32(m.Slow.Recurring.widen(m.slot(hour), float64(t-hour*hourMillis)/60_000))
+	return float32(m.Slow.Recurring.widen(m.slot(hour), int((t-hour*hourMillis)/60_000)))
 }
 
 // youth widens the bounds of an hour of the week that was not often seen: it may differ from its day.
@@ -149,27 +166,22 @@ func (m *Model) knotAt(k *knot, half int64, ofDay int) {
 	slot := m.slot(floorDiv(half, 2))
 	k.slot = int32(slot)
 	k.center = s.knot(ofDay, slot)
-	for v, x := range s.scales(slot) {
-		k.scale[v] = float32(x)
-	}
+	scales := s.scales(slot)
+	k.spread, k.move, k.amaze = float32(scales[Context]), float32(scales[Jump]), float32(scales[Surprise])
 	if m.counts { // independent events vary by as much
 		least := float32(meanAbsOfNormal * math.Sqrt(max(k.center, 0)))
-		for v := range Flat {
-			k.scale[v] = max(k.scale[v], least)
-		}
+		k.spread, k.move, k.amaze = max(k.spread, least), max(k.move, least), max(k.amaze, least)
 	}
 	floor := s.floor()
 	k.unit = float32(s.daySpread(slot%hoursOfDay) + floor)
-	k.quiet = float32(max(0, math.Log(repeatOdds*(float64(k.scale[Jump])-floor)/floor)))
+	k.quiet = float32(max(0, math.Log(repeatOdds*(float64(k.move)-floor)/floor)))
 	g := m.groupAt(half*halfMillis + halfMillis/2)
 	if g == 0 || g > len(m.Groups) {
 		return
 	}
 	group, d := &m.Groups[g-1], k.slot%hoursOfDay
 	k.center += float64(group.Dev[d]) * groupTrust(group.N[d])
-	for _, v := range [...]View{Context, ShortMean, LongMean} {
-		k.scale[v] = max(k.scale[v], float32(group.Spread+floor))
-	}
+	k.spread = max(k.spread, float32(group.Spread+floor))
 }
 
 func floorDiv(a, b int64) int64 {

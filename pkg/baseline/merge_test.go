@@ -6,7 +6,6 @@ import (
 	"flag"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"testing"
 	"time"
@@ -220,50 +219,5 @@ func TestVersion0Summary(t *testing.T) {
 	b[0] = 2 << 5
 	if _, _, err := DecodeSummary(20_000, b); err == nil {
 		t.Error("took a record of a version to come")
-	}
-}
-
-// TestModelOfVersion3 holds the layout of the encoded model: what changes it has to raise stateVersion.
-func TestModelOfVersion3(t *testing.T) {
-	const path = "testdata/model.v3"
-	if stateVersion != 3 {
-		t.Fatalf("version %d: write a golden file of the new one", stateVersion)
-	}
-	m := New(utc{}, time.Minute)
-	m.Open = OpenHour{Hour: 490_001, N: 3, Base: 1.5, Flags: FreshLevel, PeakAt: 59}
-	m.Recent = Recent{Before: 1, Before2: -2, N: 7, Of: inUnits, Short: 0.25, Long: 0.125, Run: 3, Last: 101, LastT: 1_764_000_000_000}
-	m.Slow.Power = 0.5
-	m.Slow.Hours, m.Slow.LastHour, m.Slow.Level, m.Slow.Move = 1000, 490_000, 100.5, 0.75
-	for i := range m.Slow.Week {
-		m.Slow.Week[i], m.Slow.WeekN[i], m.Slow.SpreadWeek[i] = float32(i), uint8(i), logFloat(i)
-	}
-	for v := range m.Slow.Limits {
-		m.Slow.Limits[v] = float32(v) + 4
-	}
-	m.Groups = []Group{{Spread: 2, Hours: 24}, {}}
-	b, err := m.AppendBinary(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if *update {
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	golden, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(b, golden) {
-		t.Errorf("encodes to %d bytes that are not the %d golden ones: snapshots of this version could not be read", len(b), len(golden))
-	}
-	read := New(utc{}, time.Minute)
-	rest, err := read.DecodeBinary(append(slices.Clone(golden), 1, 2))
-	if err != nil || len(rest) != 2 || read.State != m.State || !slices.Equal(read.Groups, m.Groups) {
-		t.Errorf("decoded %v, %d bytes left", err, len(rest))
-	}
-	golden[0] = 2
-	if _, err := read.DecodeBinary(golden); err == nil {
-		t.Error("took a model of version 2")
 	}
 }

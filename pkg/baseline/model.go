@@ -1,27 +1,24 @@
 package baseline
 
 import (
-	"encoding/binary"
-	"errors"
-	"fmt"
 	"math"
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/series"
 )
 
-// State is everything a model remembers of ordinary days; it has a fixed size.
-type State struct {
+// Values is what the model of a value remembers beside its open hour; it has a fixed size.
+type Values struct {
 	Slow   Slow
-	Open   OpenHour
 	Recent Recent
 }
 
-// Model is what is normal for one series.
+// Model is what is normal for one series: either of values or of a ratio.
 type Model struct {
-	State
-	Groups []Group // of special days, by their number minus one
-	*Ratio         // of a ratio, instead of most of the state; else nil
+	Open    OpenHour
+	*Values         // nil of a ratio
+	*Ratio          // nil of values
+	Groups  []Group // of special days, by their number minus one
 
 	calendar calendar
 	step     int64   // milliseconds between points
@@ -38,6 +35,9 @@ func New(cal calendar, step time.Duration, options ...Option) *Model {
 	m := &Model{calendar: cal, step: max(step.Milliseconds(), 1), share: 1}
 	for _, o := range options {
 		o(m)
+	}
+	if m.Ratio == nil {
+		m.Values = &Values{}
 	}
 	return m
 }
@@ -103,7 +103,7 @@ func (m *Model) judge(v *Verdict, x *views) {
 		v.Gates[i] = g
 	}
 	v.Score = Score(&v.Gates)
-	v.Excess = m.Slow.excess(v.Score, &v.Gates)
+	v.Excess = excessOf(v.Score, &v.Gates, m.Slow.widening)
 	v.Returning = math.Abs(v.Gates[Context].Score()) < 1 && (x.back || m.Recent.Back > 0 && averaged(&v.Gates))
 	x.peak = v.Score * v.widen
 	// A line is flat at a value inside the band: the band that is shown ends before it.
@@ -160,9 +160,11 @@ func (m *Model) Rest() (rest []Summary) {
 // Refold makes the slow model anew from a whole history, oldest first; the fast state stays. A series that borrowed starts
 // from what was lent.
 func (m *Model) Refold(history []Summary) {
-	m.Slow, m.Groups = Slow{}, nil
+	m.Groups = nil
 	if m.Ratio != nil {
-		m.Proportion = Proportion{}
+		m.Past, m.Proportion = Past{}, Proportion{}
+	} else {
+		m.Slow = Slow{}
 	}
 	m.outgrow(history)
 	defer m.restartFromPrior()()
@@ -174,10 +176,11 @@ func (m *Model) Refold(history []Summary) {
 
 // Restart forgets the recent course, as when the past it stood on was forgotten.
 func (m *Model) Restart() {
-	m.Recent = Recent{}
 	if m.Ratio != nil {
 		m.Tally.Bins = [binCount]Bin{}
+		return
 	}
+	m.Recent = Recent{}
 	if m.loan.settling() {
 		m.loan.Open = tally{}
 		m.rescale()
@@ -189,87 +192,19 @@ func (m *Model) FreshLevel() { m.Open.Flags |= FreshLevel }
 
 // Adopt takes over all that another model of the same series knows.
 func (m *Model) Adopt(from *Model) {
-	m.State = from.State
+	m.Open, m.Values, m.Ratio = from.Open, nil, nil
 	m.Groups = append([]Group(nil), from.Groups...)
 	if from.Ratio != nil {
-		m.Ratio = &Ratio{Proportion: from.Proportion, Tally: from.Tally}
+		m.Ratio = &Ratio{Past: from.Past, Proportion: from.Proportion, Tally: from.Tally}
+	} else {
+		own := *from.Values
+		m.Values = &own
 	}
 	if m.loan = from.loan; m.loan != nil {
 		own := *m.loan
 		m.loan = &own
 	}
 	m.frame.ok = false
-}
-
-// stateVersion is the first byte of an encoded model.
-const (
-	stateVersion = 3
-	ratioState   = 0x80 // in the first byte: the state of a ratio follows
-	withLoan     = 0x40 // what was lent follows
-)
-
-var errState = errors.New("decode model: not written by this version")
-
-// AppendBinary encodes the state behind b.
-func (m *Model) AppendBinary(b []byte) ([]byte, error) {
-	version := byte(stateVersion)
-	if m.Ratio != nil {
-		version |= ratioState
-	}
-	if m.loan != nil {
-		version |= withLoan
-	}
-	b = append(b, version, byte(len(m.Groups)))
-	b, err := binary.Append(b, binary.LittleEndian, &m.State)
-	if err == nil {
-		b, err = binary.Append(b, binary.LittleEndian, m.Groups)
-	}
-	if err == nil && m.Ratio != nil {
-		b, err = m.Ratio.appendBinary(b)
-	}
-	if err == nil && m.loan != nil {
-		b, err = m.loan.appendBinary(b)
-	}
-	return b, err
-}
-
-// stateBytes is the encoded size of a model without special days.
-var stateBytes = 2 + binary.Size(State{})
-
-// DecodeBinary reads what AppendBinary wrote at the front of b and returns what follows it. A model becomes one of a
-// ratio if that was one.
-func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
-	if len(b) < 2 || b[0]&^(ratioState|withLoan) != stateVersion || m.Ratio != nil && b[0]&ratioState == 0 {
-		return nil, errState
-	}
-	ratio, borrowed, groups := b[0]&ratioState != 0, b[0]&withLoan != 0, int(b[1])
-	if size := stateBytes + groups*binary.Size(Group{}); len(b) < size {
-		return nil, fmt.Errorf("decode model: %d bytes, want %d", len(b), size)
-	}
-	m.frame.ok = false
-	n, err := binary.Decode(b[2:], binary.LittleEndian, &m.State)
-	if err != nil {
-		return nil, fmt.Errorf("decode model: %w", err)
-	}
-	b, m.Groups = b[2+n:], nil
-	if groups > 0 {
-		m.Groups = make([]Group, groups)
-		if n, err = binary.Decode(b, binary.LittleEndian, m.Groups); err != nil {
-			return nil, fmt.Errorf("decode model: %w", err)
-		}
-		b = b[n:]
-	}
-	if ratio {
-		if b, err = m.decodeRatio(b); err != nil {
-			return nil, err
-		}
-	}
-	if m.loan = nil; borrowed {
-		if m.loan, b, err = decodeLoan(b); err != nil {
-			return nil, fmt.Errorf("decode model: what was lent: %w", err)
-		}
-	}
-	return b, nil
 }
 
 // hourOf is the hour since 1970 that holds the instant.

@@ -93,7 +93,7 @@ func TestARestartInTheMiddleChangesNothing(t *testing.T) {
 		}
 		if i%977 == 0 {
 			saved, err := split.AppendBinary(nil)
-			if err != nil || len(saved) != stateBytes {
+			if err != nil || len(saved) != valuesBytes {
 				t.Fatal(len(saved), err)
 			}
 			split = New(utc{}, time.Minute)

@@ -33,6 +33,9 @@ const (
 // Lends tells whether the series may lend what it knows: it is grown, stands on its own, and is well now and was in the
 // hour before.
 func (m *Model) Lends() bool {
+	if m.Ratio != nil {
+		return false
+	}
 	s := &m.Slow
 	return m.loan == nil && s.Hours >= firstDay+tailHours && s.Limits[Context] > 0 && s.Shift.Hot == 0 &&
 		m.Open.Peak < 1 && s.Recurring.peak(m.slot(int64(s.LastHour))) < 1

@@ -15,15 +15,15 @@ func (m *Model) learnRatio(h *hour) {
 	if !(den > 0) || math.Abs(x) > huge || den > huge*float64(h.N) {
 		return
 	}
-	hours := float64(m.Slow.Hours - 1)
+	hours := float64(m.Past.Hours - 1)
 	r.PerHour += gain(scaleHalfLife, hours) * (den - r.PerHour)
 	r.learnKind(x, hours)
 	d := h.slot % hoursOfDay
-	if m.Slow.Hours <= firstDay {
+	if m.Past.Hours <= firstDay {
 		r.LevelDen += den
 		r.Level += den / r.LevelDen * (x - r.Level)
 		lean(&r.Day[d], &r.DayDen[d], 1, den, x)
-		if m.Slow.Hours == firstDay {
+		if m.Past.Hours == firstDay {
 			r.settleDay()
 		}
 		return
@@ -37,7 +37,7 @@ func (m *Model) learnRatio(h *hour) {
 	diff, free := den*(x-k.p), den*unit
 	phi, _ := r.phis()
 	total := free*r.crowd(phi, den) + den*den*k.variance
-	hot := k.weeks > 0 && m.Slow.Hours > 2*firstDay && (math.Abs(diff) > hotZ*math.Sqrt(total)+den*k.young || h.Peak >= 1)
+	hot := k.weeks > 0 && m.Past.Hours > 2*firstDay && (math.Abs(diff) > hotZ*math.Sqrt(total)+den*k.young || h.Peak >= 1)
 	if h.Flags&FreshLevel != 0 {
 		r.LevelDen = min(r.LevelDen, r.PerHour/10)
 	}
@@ -86,7 +86,7 @@ func (m *Model) learnRatio(h *hour) {
 	r.WeekDen[h.slot] = toLogFloat(float64(weekDen))
 	r.Usual[h.slot].learn(den, gain(weekHalfLife, float64(r.WeekN[h.slot])))
 	r.WeekN[h.slot] = inc(r.WeekN[h.slot])
-	if m.Slow.Hours%hoursOfDay == 0 {
+	if m.Past.Hours%hoursOfDay == 0 {
 		r.shape()
 	}
 }

@@ -1,8 +1,6 @@
 package baseline
 
 import (
-	"encoding/binary"
-	"fmt"
 	"math"
 	"time"
 
@@ -26,30 +24,10 @@ func OfCounts() Option { return func(m *Model) { m.counts = true } }
 
 // Ratio is what a model of a ratio has instead of a level and views.
 type Ratio struct {
+	Past Past
 	Proportion
 	Tally
 	knots [2]rateKnot // cache, in the middle of an hour and of the next
-}
-
-func (r *Ratio) appendBinary(b []byte) ([]byte, error) {
-	b, err := binary.Append(b, binary.LittleEndian, &r.Proportion)
-	if err == nil {
-		b, err = binary.Append(b, binary.LittleEndian, &r.Tally)
-	}
-	return b, err
-}
-
-func (m *Model) decodeRatio(b []byte) (rest []byte, err error) {
-	r := &Ratio{}
-	for _, part := range [...]any{&r.Proportion, &r.Tally} {
-		n, err := binary.Decode(b, binary.LittleEndian, part)
-		if err != nil {
-			return nil, fmt.Errorf("decode model of a ratio: %w", err)
-		}
-		b = b[n:]
-	}
-	m.Ratio = r
-	return b, nil
 }
 
 // closeOpen closes the open hour. The mean of a ratio is that of its counts.
@@ -84,9 +62,9 @@ type moment struct {
 // at fills in what is expected at t, and what e says of it before anything is counted.
 func (m *Model) at(t int64, e *Expectation) (x moment) {
 	r := m.Ratio
-	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(m.Slow.Hours), widen: 1}
+	*e = Expectation{Center: math.NaN(), Lower: math.Inf(-1), Upper: math.Inf(1), Hours: int(r.Past.Hours), widen: 1}
 	e.Why = YoungSeries
-	if m.Slow.Hours < firstDay || r.LevelDen <= 0 {
+	if r.Past.Hours < firstDay || r.LevelDen <= 0 {
 		return x
 	}
 	// Knots are in the middle of the points of their hour.
@@ -114,7 +92,7 @@ func (m *Model) at(t int64, e *Expectation) (x moment) {
 	x.p, x.variance, x.usual = lerp(a.p, b.p, frac), lerp(a.variance, b.variance, frac), lerp(a.usual, b.usual, frac)
 	x.young = lerp(a.young, b.young, frac)
 	e.Center, e.expected, e.Weeks = x.p, true, min(a.weeks, b.weeks)
-	if m.Slow.Hours < firstDay+tailHours {
+	if r.Past.Hours < firstDay+tailHours {
 		return x
 	}
 	e.Known, e.Why = true, NotIgnorant
@@ -165,9 +143,9 @@ func (m *Model) stepRatio(v *Verdict) {
 	if v.expected {
 		c.bin(c.At).add(&row)
 	}
-	v.Excess = m.Slow.excess(v.Score, &v.Gates)
-	if math.Abs(v.Score) >= 1 {
-		m.end(&v.Gates)
+	v.Excess = excessOf(v.Score, &v.Gates, func(View) float64 { return leastWidening })
+	if math.Abs(v.Score) >= overBelow {
+		m.end(&x)
 	}
 	o := &m.Open
 	if o.N == 0 {
@@ -181,9 +159,10 @@ func (m *Model) stepRatio(v *Verdict) {
 	}
 }
 
-// count judges a row with what was counted before it, and says where its ratio would be on the edge.
+// count judges a row with what was counted before it, and puts the band.
 func (m *Model) count(v *Verdict, x *moment, before *[windowCount]Bin, row *Bin) {
-	lo, hi, gates := math.Inf(-1), math.Inf(1), false
+	lo, hi, gates := math.Inf(-1), math.Inf(1), false // where this row's ratio would be on the edge
+	var below, above [windowCount]float64             // of the expected ratio: the edges of the windows' own
 	for k := range before {
 		w := &before[k]
 		den := w.Den + row.Den
@@ -199,6 +178,7 @@ func (m *Model) count(v *Verdict, x *moment, before *[windowCount]Bin, row *Bin)
 		}
 		v.Gates[k] = g
 		lo, hi = max(lo, (want-low-w.Num)/row.Den), min(hi, (want+high-w.Num)/row.Den)
+		below[k], above[k] = low/den, high/den
 	}
 	if !gates || max(x.usual, before[hourWindow].Den+row.Den) < thinBelow {
 		v.Gates = [viewCount]Gate{}
@@ -206,14 +186,41 @@ func (m *Model) count(v *Verdict, x *moment, before *[windowCount]Bin, row *Bin)
 		return
 	}
 	v.Score = Score(&v.Gates)
-	m.band(&v.Expectation, lo, hi)
-	switch { // what is outside is seen outside
-	case v.Score >= 1 && v.Value <= v.Upper:
-		v.Upper = math.Nextafter(v.Value, math.Inf(-1))
-		v.Lower = min(v.Lower, v.Upper)
-	case v.Score <= -1 && v.Value >= v.Lower:
+	if math.Abs(v.Score) < 1 {
+		m.band(&v.Expectation, min(lo, x.p), max(hi, x.p))
+		return
+	}
+	k := decides(&v.Gates, v.Score)
+	m.band(&v.Expectation, x.p-below[k], x.p+above[k])
+	m.avoid(v)
+}
+
+// decides tells which window is furthest outside on the side of the score.
+func decides(gates *[viewCount]Gate, score float64) (window int) {
+	most := 0.0
+	for k := range windowCount {
+		if s := math.Copysign(1, score) * gates[k].Score(); s > most {
+			most, window = s, k
+		}
+	}
+	return window
+}
+
+// avoid moves the edge of the band past a row that is anomalous for what came before it, and not for itself: what is outside
+// is seen outside. A proportion that is 0 or 1 already cannot be.
+func (m *Model) avoid(v *Verdict) {
+	width := v.Upper - v.Lower
+	switch {
+	case v.Score <= -1 && v.Value >= v.Lower && (m.Free || v.Value < 1):
 		v.Lower = math.Nextafter(v.Value, math.Inf(1))
-		v.Upper = max(v.Upper, v.Lower)
+		if v.Upper <= v.Lower {
+			m.band(&v.Expectation, v.Lower, v.Lower+width)
+		}
+	case v.Score >= 1 && v.Value <= v.Upper && (m.Free || v.Value > 0):
+		v.Upper = math.Nextafter(v.Value, math.Inf(-1))
+		if v.Lower >= v.Upper {
+			m.band(&v.Expectation, v.Upper-width, v.Upper)
+		}
 	}
 }
 
@@ -224,26 +231,27 @@ func (e *Expectation) thin() {
 
 // band puts the edges; the ratio of successes is within 0 and 1.
 func (m *Model) band(e *Expectation, lo, hi float64) {
-	if lo > hi { // the windows exclude each other: only a point between them is left
-		lo = (lo + hi) / 2
-		hi = lo
-	}
 	if !m.Free {
 		lo, hi = min(max(lo, 0), 1), min(max(hi, 0), 1)
 	}
 	e.Lower, e.Upper = lo, hi
 }
 
-// end drops what came before the end of an incident, so that a long window does not tell of it for as long as it is.
-func (m *Model) end(gates *[viewCount]Gate) {
+// end drops what came before the end of an incident, so that a long window does not tell of it for as long as it is: what was
+// outside by itself, when the newest bins are as usual. A deviation that is still being gathered is kept.
+func (m *Model) end(x *moment) {
 	sums := m.Tally.windows()
 	for k := 1; k < windowCount; k++ {
-		if math.Abs(gates[k].Score()) < 1 {
-			continue
-		}
-		if bins := over(&sums, k); bins > 0 {
-			m.Tally.forget(bins)
-			return
+		for newest := range k {
+			old := sums[k].less(&sums[newest])
+			if old.Den < thinBelow || !(old.Want > 0) {
+				continue
+			}
+			low, high := x.limits(k, old.Den, old.Var)
+			if d := old.Num - old.Want; (d > high || d < -low) && sums[newest].ended(&old) {
+				m.Tally.forget(windowBins[newest])
+				return
+			}
 		}
 	}
 }

@@ -319,6 +319,43 @@ func TestABurstOfErrorsFiresAndIsOver(t *testing.T) {
 	}
 }
 
+// TestAShortDeepDropOfARatioIsOverSoon: two minutes in which conversion halves are not told of for as long as the longest window is.
+func TestAShortDeepDropOfARatioIsOverSoon(t *testing.T) {
+	told := 0
+	for _, perHour := range []float64{3000, 15000} {
+		for seed := range uint64(8) {
+			s := &shop{r: rand.New(rand.NewPCG(seed, 7)), perHour: perHour, p: 0.64, step: 30_000}
+			m := learnt(s)
+			begin := monday + 30*24*hourMillis + 12*hourMillis + 8*60_000
+			for at := monday + 30*24*hourMillis; at < begin; at += s.step {
+				m.Step(s.at(at, 1))
+			}
+			fired, last := false, int64(0)
+			for at := begin; at < begin+2*hourMillis; at += s.step {
+				keep := 1.0
+				if at < begin+2*60_000 {
+					keep = 0.45
+				}
+				v, _, _ := m.Step(s.at(at, keep))
+				fired = fired || v.Score <= -1
+				if v.Score <= -0.7 {
+					last = at
+				}
+			}
+			if !fired {
+				continue
+			}
+			told++
+			if last > begin+20*60_000 {
+				t.Errorf("%g an hour, seed %d: remembered for %d minutes", perHour, seed, (last-begin)/60_000)
+			}
+		}
+	}
+	if told < 8 {
+		t.Errorf("only %d of 16 drops fired", told)
+	}
+}
+
 // TestOverlappingWindowsCountOnce: five minutes summed every minute know as much as five minutes summed every five.
 func TestOverlappingWindowsCountOnce(t *testing.T) {
 	s := &shop{r: rand.New(rand.NewPCG(9, 9)), p: 0.05, perHour: 3000, step: 60_000}

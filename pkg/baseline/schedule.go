@@ -4,8 +4,8 @@ const (
 	scheduleDays  = 3   // of the last seven on which something must have come to be a schedule
 	scheduleReach = 2.0 // how far beyond what comes on schedule the threshold is raised
 	// A schedule may be early or late by scheduleSure minutes; from there to scheduleEnd it counts less and less.
-	scheduleSure = 20.0
-	scheduleEnd  = 40.0
+	scheduleSure = 20
+	scheduleEnd  = 40
 	scheduleStep = int64(600_000)      // milliseconds between the instants it is computed for
 	quietPeak    = logMiddle - logUnit // a peak of one half: twice that widens nothing
 )
@@ -38,27 +38,21 @@ func (c *Schedule) possible(slot int) bool {
 }
 
 // widen is the factor by which thresholds rise at a minute of an hour of the week: at least 1.
-func (c *Schedule) widen(slot int, minute float64) float64 {
-	var most [scheduleDays]float64 // the largest, falling
+func (c *Schedule) widen(slot, minute int) float64 {
+	var first, second, third float64 // the largest of the days
 	for d := 1; d <= 7; d++ {
 		x := 0.0
-		for near := nearest(d); near <= 1; near++ {
+		for near := nearest(d); near <= 1; near++ { // a quiet one needs no exception: twice that widens nothing
 			s := wrap(slot - d*hoursOfDay + near)
-			if c.Peaks[s] <= quietPeak {
-				continue
-			}
-			off := minute - float64(near*60) - float64(c.At[s]) // from the peak of that hour
-			if near := (scheduleEnd - max(off, -off)) / (scheduleEnd - scheduleSure); near > 0 {
-				x = max(x, min(near, 1)*c.peak(s))
-			}
+			off := minute - near*60 - int(c.At[s]) // from the peak of that hour
+			counts := max(0, min(scheduleEnd-max(off, -off), scheduleEnd-scheduleSure))
+			x = max(x, float64(counts)/(scheduleEnd-scheduleSure)*c.peak(s))
 		}
-		for i := range most {
-			if x > most[i] {
-				most[i], x = x, most[i]
-			}
-		}
+		first, x = max(first, x), min(first, x)
+		second, x = max(second, x), min(second, x)
+		third = max(third, x)
 	}
-	return max(1, scheduleReach*most[scheduleDays-1])
+	return max(1, scheduleReach*third)
 }
 
 // nearest is the first neighbour of an hour so many days ago: of the hour a week ago, the one before is that of today.

@@ -28,10 +28,15 @@ const (
 	meanAbsOfNormal = 0.7978845608 // E|N(0,1)| = √(2/π)
 )
 
+// Past is how much a model has folded. Its fields are exported for the snapshot alone.
+type Past struct {
+	Hours    uint32 // summaries
+	LastHour int32
+}
+
 // Slow is the fold over hourly summaries. Its zero value knows nothing. The fields are exported for the snapshot alone.
 type Slow struct {
-	Hours      uint32 // summaries folded
-	LastHour   int32
+	Past
 	Level      float64
 	LevelHours uint32 // hours the level was learnt from since it was last taken anew
 
@@ -71,20 +76,23 @@ func (m *Model) fold(s *Summary) bool {
 	if s.N == 0 || s.Flags&Withheld != 0 || m.knows(s.Hour) {
 		return false
 	}
+	past := m.past()
+	past.Hours++
+	past.LastHour = s.Hour
+	h := m.hourOf(s)
+	if m.Ratio != nil {
+		m.learnRatio(&h)
+		return true
+	}
 	f := &m.Slow
-	if s.Flags&FreshLevel != 0 && f.Hours >= firstDay && m.Ratio == nil {
+	if s.Flags&FreshLevel != 0 && f.Hours > firstDay {
 		f.freshLevel(0)
 	}
-	f.Hours++
-	f.LastHour = s.Hour
 	f.learnGrain(s)
-	h := m.hourOf(s)
 	if m.loan != nil && m.foldLoan(&h) {
 		return true
 	}
 	switch {
-	case m.Ratio != nil:
-		m.learnRatio(&h)
 	case f.Hours <= firstDay:
 		f.learnFirstDay(&h)
 	case h.group > 0:
@@ -93,6 +101,16 @@ func (m *Model) fold(s *Summary) bool {
 		f.learn(&h)
 	}
 	return true
+}
+
+// Hours is how many hours of history are behind the model.
+func (m *Model) Hours() int { return int(m.past().Hours) }
+
+func (m *Model) past() *Past {
+	if m.Ratio != nil {
+		return &m.Ratio.Past
+	}
+	return &m.Slow.Past
 }
 
 // hour is a summary set against the calendar.

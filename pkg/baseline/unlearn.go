@@ -30,7 +30,7 @@ func (m *Model) Fold(s *Summary) bool {
 }
 
 // knows tells whether the slow model holds the hour, or a later one.
-func (m *Model) knows(hour int32) bool { return m.Slow.Hours > 0 && hour <= m.Slow.LastHour }
+func (m *Model) knows(hour int32) bool { return m.past().Hours > 0 && hour <= m.past().LastHour }
 
 // Withhold keeps the open hour from ever being folded. Call it before the step of a point that is not to teach.
 func (m *Model) Withhold() { m.Open.Flags |= Withheld }
@@ -38,10 +38,11 @@ func (m *Model) Withhold() { m.Open.Flags |= Withheld }
 // Relearn takes over the slow model of another model of the same series and begins a new recent course. The open hour
 // stays.
 func (m *Model) Relearn(from *Model) {
-	m.Slow = from.Slow
 	m.Groups = append([]Group(nil), from.Groups...)
 	if m.Ratio != nil {
-		m.Proportion = from.Proportion
+		m.Past, m.Proportion = from.Past, from.Proportion
+	} else {
+		m.Slow = from.Slow
 	}
 	m.loan = from.loan
 	m.frame.ok = false
@@ -53,6 +54,8 @@ func (m *Model) Twin() *Model {
 	t := &Model{calendar: m.calendar, step: m.step, share: m.share, counts: m.counts}
 	if m.Ratio != nil {
 		t.Ratio = &Ratio{}
+	} else {
+		t.Values = &Values{}
 	}
 	if m.loan != nil {
 		own := *m.loan

@@ -13,7 +13,9 @@ const (
 	thinBelow = 30.0
 	// What happened before an incident ended is dropped when the ending is as likely as e to this power.
 	overNats = 4.0
-	huge     = 1e30 // no measurement is larger
+	// overBelow is the |score| from which on that is asked: an anomaly that fires goes on while it is so far from normal.
+	overBelow = 0.7
+	huge      = 1e30 // no measurement is larger
 )
 
 var (
@@ -56,6 +58,10 @@ func (b *Bin) add(o *Bin) {
 	b.Var += o.Var
 }
 
+func (b *Bin) less(o *Bin) Bin {
+	return Bin{b.Num - o.Num, b.Den - o.Den, b.Want - o.Want, b.Var - o.Var}
+}
+
 func (c *Tally) bin(number int64) *Bin { return &c.Bins[(number%binCount+binCount)%binCount] }
 
 // advance lets time pass up to the bin of t.
@@ -96,17 +102,9 @@ func (c *Tally) forget(bins int) {
 	}
 }
 
-// over tells after how many of the newest bins the deviation of a window ended: when what they counted is far likelier
-// of the usual ratio than of the one that the window has had. It is 0 when it goes on.
-func over(sums *[windowCount]Bin, of int) int {
-	factor := sums[of].Num / sums[of].Want
-	for k := range of {
-		b := &sums[k]
-		usual, still := b.Num-b.Want, b.Num-factor*b.Want
-		nats := (still*still - usual*usual) / (2 * b.Var * max(1, math.Abs(factor)))
-		if nats > overNats {
-			return windowBins[k]
-		}
-	}
-	return 0
+// ended tells whether a deviation before b is over: whether what b counted is far likelier of the usual ratio than of the one before.
+func (b *Bin) ended(before *Bin) bool {
+	factor := before.Num / before.Want
+	usual, still := b.Num-b.Want, b.Num-factor*b.Want
+	return (still*still-usual*usual)/(2*b.Var*max(1, math.Abs(factor))) > overNats
 }

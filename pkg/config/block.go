@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -149,7 +150,28 @@ func (c *checker) translate(err error) []finding {
 	if isSensitive(c.paths[node]) {
 		cause = "is not valid"
 	}
-	return []finding{{node, Problem{Line: c.lines[node], Key: c.paths[node], Cause: cause, Hint: c.hint}}}
+	return []finding{{node, Problem{Line: c.lines[node], Key: c.paths[node], Cause: cause, Hint: cmp.Or(targetHint(cause), c.hint)}}}
+}
+
+var urlTarget = regexp.MustCompile(`^"(https?)://([^/"?]*)(/[^"?]*)?[^"]*" is not a valid hostname$`)
+
+// targetHint says how an address is written that was given as a URL.
+func targetHint(cause string) string {
+	m := urlTarget.FindStringSubmatch(cause)
+	if m == nil {
+		return ""
+	}
+	var beside []string
+	if m[1] == "https" {
+		beside = append(beside, "scheme: https")
+	}
+	if m[3] != "" && m[3] != "/" && m[3] != "/metrics" {
+		beside = append(beside, "metrics_path: "+m[3])
+	}
+	if len(beside) == 0 {
+		return "write " + m[2]
+	}
+	return "write " + m[2] + ", and beside static_configs " + strings.Join(beside, " and ")
 }
 
 // wrongType leaves out the value, which may be a secret. A mapping or list begins in the line of its first entry, so the

@@ -5,12 +5,18 @@ import (
 	"math"
 )
 
-// certain is the p that a relation of grade A has at most, however few pairs were tried.
-const certain = 0.001
+const (
+	// certain is the p that a relation of grade A has at most, however few pairs were tried.
+	certain = 0.001
+	// ofYear is how many independent families a year of weekly evaluations is worth: 52 over eight weeks each, which overlap. In a year as
+	// many false ones get grade A as false discoveries are allowed in one family, and not as many in every family.
+	ofYear = 10
+)
 
 // doubt completes a pair that is shown: the effect with and without traffic, everything that speaks against it, and its grade
-// as far as one evaluation can tell.
-func (e *evaluation) doubt(p *Pair, x *column, groups int) {
+// as far as one evaluation can tell. sure is its p, or that of its group where that is larger: the surest of fifty that move together
+// was chosen, and is as sure as they are.
+func (e *evaluation) doubt(p *Pair, x *column, sure float64, groups int) {
 	m, ok := e.regression(x, p.Lag)
 	if !ok {
 		return // try has done the same
@@ -39,7 +45,7 @@ func (e *evaluation) doubt(p *Pair, x *column, groups int) {
 	if e.traffic == nil {
 		lower(Plausible, "traffic is not known")
 	}
-	if p.P > min(certain, e.o.FDR/float64(groups)) {
+	if sure > min(certain, e.o.FDR/ofYear/float64(groups)) {
 		lower(Plausible, "among so many pairs one is this sure by chance now and then")
 	}
 	p.Grade = grade

@@ -50,9 +50,11 @@ func Decide(studies []*Study, o Options) *Family {
 	}
 	f.discover()
 	for _, s := range studies {
-		for i := range s.Pairs {
-			if p := &s.Pairs[i]; p.Shown {
-				s.evaluation.doubt(p, s.columns[i], f.Groups)
+		for _, g := range s.groups {
+			for _, i := range g.members {
+				if p := &s.Pairs[i]; p.Shown {
+					s.evaluation.doubt(p, s.columns[i], max(p.P, g.p), f.Groups)
+				}
 			}
 		}
 		s.lead()

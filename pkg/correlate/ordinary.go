@@ -11,18 +11,17 @@ type Span struct{ From, To int }
 // gapHours is how many ordinary hours may lie inside one incident.
 const gapHours = 2
 
-// Incidents are the hours in which the outcome was so far from its usual that relations leave them out, and the excluded ones; as
-// rows of the frame that was evaluated.
+// Incidents are the times in which the outcome was so far from its usual that it is no chance, and the excluded ones; as rows of the
+// frame that was evaluated. Of counts and shares it is the events that decide: see countOutcasts.
 func (s *Study) Incidents() []Span {
 	if s.evaluation == nil {
 		return nil
 	}
 	e := s.evaluation
-	values, _, _ := e.in.Outcome.judged(e.volume)
 	var out []Span
-	for t := range values {
-		if values[t] != values[t] || e.y.raw[t] == e.y.raw[t] {
-			continue // missing, or ordinary
+	for t, is := range e.struck {
+		if !is {
+			continue
 		}
 		if n := len(out); n > 0 && t-out[n-1].To <= gapHours {
 			out[n-1].To = t + 1
@@ -31,6 +30,25 @@ func (s *Study) Incidents() []Span {
 		}
 	}
 	return out
+}
+
+// LeftOut are the hours that take no part in relations: those of incidents, and those in which so little comes that their logarithm
+// says nothing.
+func (s *Study) LeftOut() (incidents, thin int) {
+	if s.evaluation == nil {
+		return 0, 0
+	}
+	e := s.evaluation
+	values, _, _ := e.in.Outcome.judged(e.volume)
+	for t, v := range values {
+		switch {
+		case e.struck[t]:
+			incidents++
+		case v == v && e.y.raw[t] != e.y.raw[t]:
+			thin++
+		}
+	}
+	return incidents, thin
 }
 
 // Expected is how much of the outcome each hour would have had by the ordinary hours of the other weeks, and what it had: of a share in
@@ -44,7 +62,7 @@ func (s *Study) Expected() (expected, actual []float64) {
 	values := out.plain()
 	usual := make([]float64, len(values))
 	for t, v := range values {
-		if usual[t] = v; e.y.raw[t] != e.y.raw[t] {
+		if usual[t] = v; e.struck[t] {
 			usual[t] = math.NaN()
 		}
 	}

@@ -98,6 +98,7 @@ type evaluation struct {
 	volume  []float64
 	traffic [][]float64 // columns that are held equal; nil without traffic
 	log     bool
+	struck  []bool    // rows of incidents of the outcome
 	without []skipped // what is left when a week never was
 }
 
@@ -126,7 +127,14 @@ func newEvaluation(in Input, o Options) *evaluation {
 	}
 	values, whole, log := in.Outcome.judged(e.volume)
 	e.log = log
-	e.y = newColumn(f, withoutIncidents(f, values), e.traffic)
+	ordinary := withoutIncidents(f, values)
+	e.struck = in.Outcome.outcasts(f, e.volume, ordinary)
+	for t, struck := range e.struck {
+		if struck {
+			ordinary[t] = math.NaN()
+		}
+	}
+	e.y = newColumn(f, ordinary, e.traffic)
 	if e.volume != nil {
 		e.total = newColumn(f, withoutIncidents(f, whole), nil)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -67,7 +68,7 @@ func (f *family) add(name string, pairs ...string) *float64 {
 		}
 		text += "{" + strings.Join(parts, ",") + "}"
 	}
-	f.rows = append(f.rows, row{text, labels.FromStrings(append([]string{labels.MetricName, name}, pairs...)...), v})
+	f.rows = append(f.rows, row{text, labels.FromStrings(append([]string{model.MetricNameLabel, name}, pairs...)...), v})
 	return v
 }
 

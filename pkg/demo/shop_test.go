@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -137,7 +138,7 @@ func TestPageIsAnExposition(t *testing.T) {
 	}
 	n := 0
 	s.Service.Each(func(ls labels.Labels, v float64) {
-		if n++; ls.Get(labels.MetricName) == "" || v-v != 0 {
+		if n++; ls.Get(model.MetricNameLabel) == "" || v-v != 0 {
 			t.Error(ls, v)
 		}
 	})

@@ -52,10 +52,10 @@ type Explanation struct {
 }
 
 // ViewGate is one of the baseline's views of the point. Limit is Threshold × Scale × Youth × the schedule's factor, and
-// wider where a shape is lent.
+// wider where a shape is lent. The views of a ratio are moving sums of its counts, whose limit is a quantile and has no factors.
 type ViewGate struct {
 	View      string  `json:"view"`
-	Seen      float64 `json:"seen"`  // in the unit of the value; of flat_line in nats
+	Seen      float64 `json:"seen"`  // in the unit of the value; of flat_line in nats, of a moving sum in events
 	Limit     float64 `json:"limit"` // where the score is 1; 0 when the view does not judge the point
 	Score     float64 `json:"score"`
 	Margin    float64 `json:"margin"` // |seen| − limit: positive outside

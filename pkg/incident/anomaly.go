@@ -1,6 +1,7 @@
 package incident
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/baseliner/baseliner/pkg/series"
@@ -42,6 +43,8 @@ type Incident struct {
 	// Labels are those of its alert: identity, fixed when it is told.
 	Labels map[string]string `json:"labels,omitempty"`
 	Quiet  bool              `json:"quiet,omitempty"` // told to wake nobody, so far
+	// Gravest is the severity that was told last; empty as long as it is that of the labels.
+	Gravest string `json:"gravest,omitempty"`
 }
 
 // Told tells whether it is an incident yet.
@@ -94,6 +97,16 @@ func (in *Incident) Severity() (s string) {
 		}
 	}
 	return s
+}
+
+// Worsen tells whether the incident is graver by now than was told, and takes note of it.
+func (in *Incident) Worsen() bool {
+	s := in.Severity()
+	if !in.Told() || in.Labels == nil || !Graver(s, cmp.Or(in.Gravest, in.Labels["severity"])) {
+		return false
+	}
+	in.Gravest = s
+	return true
 }
 
 var gravity = map[string]int{"info": 1, "warning": 2, "critical": 3}

@@ -48,11 +48,16 @@ type Story struct {
 	RankedAt int64     `json:"rankedAt,omitempty"`
 	Outcome  Suspect   `json:"outcome"`          // what suffered: all else is compared with it
 	First    []Suspect `json:"first,omitempty"`  // moved before all others; several at the same time
+	Former   []Former  `json:"former,omitempty"` // who was told to have been first before, oldest first
 	Broken   *Suspect  `json:"broken,omitempty"` // the service in which it shows
 	Impact   []Suspect `json:"impact,omitempty"` // on the business
 	Causes   []Suspect `json:"causes,omitempty"` // labelled ones, best first
 	Events   []Event   `json:"events,omitempty"` // deploys and the like, the latest first
 	Carriers []Carrier `json:"carriers,omitempty"`
+
+	// Rival is who the last rankings named first instead of First, Convinced how many of them in a row.
+	Rival     []Suspect `json:"rival,omitempty"`
+	Convinced int       `json:"convinced,omitempty"`
 }
 
 // Explained tells whether anything explains what suffered.

@@ -12,16 +12,17 @@ import (
 // Linger is how long an incident waits, after its last anomaly has ended, for another one to go on with it.
 const Linger = 5 * time.Minute
 
-// What is followed at once is bounded. An anomaly beyond it is in no story, and told as any.
+// What is followed at once is bounded. An anomaly beyond it is in no story, and told as any: it is not asked again while it lasts.
 const (
 	maxOpen    = 200
 	maxMembers = 200
 )
 
 // Tracker follows stories from tick to tick. It is derived from what fires: it keeps nothing that a series does not
-// hold up. The zero value is empty. Its field is exported for the snapshot alone.
+// hold up. The zero value is empty. Its fields are exported for the snapshot alone.
 type Tracker struct {
-	Open []*Incident // by start, then id; lone anomalies too
+	Open   []*Incident      // by start, then id; lone anomalies too
+	Beyond map[string]int64 `json:",omitempty"` // anomalies that found no room, and when they began
 }
 
 // Change is what a step did to an incident that is told.
@@ -104,6 +105,13 @@ func (t *Tracker) take(now int64, open []Anomaly) map[string]bool {
 		at[open[i].ID] = &open[i]
 	}
 	known := map[string]bool{}
+	for id, start := range t.Beyond {
+		if a := at[id]; a != nil && a.StartsAt == start {
+			known[id] = true
+		} else {
+			delete(t.Beyond, id)
+		}
+	}
 	for _, in := range t.Open {
 		for i := range in.Members {
 			m := &in.Members[i]
@@ -144,14 +152,25 @@ func (t *Tracker) join(now int64, a Anomaly, ties *Ties) {
 	if home != nil {
 		if len(home.Members) < maxMembers {
 			home.Members = append(home.Members, a)
+		} else {
+			t.pass(&a)
 		}
 		return
 	}
 	if len(t.Open) >= maxOpen {
+		t.pass(&a)
 		return
 	}
 	h := sha256.Sum256(fmt.Appendf(nil, "%s %d", a.ID, a.StartsAt))
 	t.Open = append(t.Open, &Incident{ID: hex.EncodeToString(h[:6]), StartsAt: a.StartsAt, Members: []Anomaly{a}})
+}
+
+// pass notes an anomaly that finds no room.
+func (t *Tracker) pass(a *Anomaly) {
+	if t.Beyond == nil {
+		t.Beyond = map[string]int64{}
+	}
+	t.Beyond[a.ID] = a.StartsAt
 }
 
 // related looks for a member that an anomaly has to do with: of the same service, else the latest.

@@ -74,6 +74,46 @@ func TestAnomaliesOfOneServiceAreOneIncident(t *testing.T) {
 	}
 }
 
+// TestWhatFindsNoRoomIsNotAskedAgain: four hundred strangers at once, of which two hundred are followed; a tick that changes nothing asks
+// nothing. When it is over everything is forgotten, and the next one is followed.
+func TestWhatFindsNoRoomIsNotAskedAgain(t *testing.T) {
+	var all []incident.Anomaly
+	for i := range 400 {
+		all = append(all, anomaly(fmt.Sprintf("%03d", i), fmt.Sprint("signal", i), "", 0))
+	}
+	asked := 0
+	ties := &incident.Ties{Learned: func(string, string) bool { asked++; return false }}
+	tr := &incident.Tracker{}
+	tr.Step(0, all, ties)
+	if len(tr.Open) != 200 || len(tr.Beyond) != 200 || asked == 0 {
+		t.Fatalf("%d are followed, %d are not, %d were asked", len(tr.Open), len(tr.Beyond), asked)
+	}
+	b, err := json.Marshal(tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr = &incident.Tracker{}
+	if err := json.Unmarshal(b, tr); err != nil {
+		t.Fatal(err)
+	}
+	asked = 0
+	tr.Step(30*minute, all, ties) // too late for strangers to be asked whether they moved together
+	if asked > 0 {
+		t.Errorf("a tick with nothing new asked %d times", asked)
+	}
+	again := all[399]
+	again.StartsAt = 40 * minute
+	tr.Step(40*minute, []incident.Anomaly{again}, ties)
+	if len(tr.Beyond) > 1 {
+		t.Errorf("%d are remembered though they are over", len(tr.Beyond))
+	}
+	tr.Step(60*minute, nil, ties)
+	tr.Step(61*minute, []incident.Anomaly{anomaly("x", "x", "", 61)}, ties)
+	if len(tr.Open) != 1 || len(tr.Beyond) != 0 {
+		t.Errorf("%d are followed, %d are not", len(tr.Open), len(tr.Beyond))
+	}
+}
+
 func TestTopologyJoinsAndStrangersStayApart(t *testing.T) {
 	a, b, c, d := anomaly("a", "latency", "db", 1), anomaly("b", "latency", "shop", 3), anomaly("c", "errors", "search", 3), anomaly("d", "cpu", "db", 3)
 	all := map[*incident.Anomaly]int64{&a: 20, &b: 20, &c: 20, &d: 20}

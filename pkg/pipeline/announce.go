@@ -17,6 +17,8 @@ import (
 const (
 	// rememberTransitions is how long a transition is recognised when it is found again.
 	rememberTransitions = 15 * 24 * time.Hour
+	// rememberAlerts is how long reports know of one.
+	rememberAlerts = 60 * 24 * time.Hour
 	// ended is how many episodes that are over the pages still show.
 	ended = 200
 	// rewrite is the pause before what could not be stored is stored again.
@@ -42,8 +44,8 @@ type Announcer struct {
 	wake       chan struct{}
 
 	quiet, ownQuiet atomic.Pointer[alert.Quiet]
-	moment          atomic.Pointer[hush] // what of quiet is in force at a tick
-	facts           func() []string      // what digests say of budgets; nil for nothing
+	moment          atomic.Pointer[hush]        // what of quiet is in force at a tick
+	facts           func(due int64) alert.Facts // what digests say beside what was counted; nil for nothing
 	maintenance     []alert.Window
 	foreign         []alert.Silence // of Alertmanagers
 	foreignUnsaved  bool
@@ -51,6 +53,7 @@ type Announcer struct {
 	// What the machine has seen and the disk has not taken.
 	taken     []byte             // the queue up to this key
 	unwritten []alert.Episode    // of the board
+	unkept    []alert.Transition // of what reports remember
 	stranded  []alert.Transition // of ticks that could not be committed
 	handled   map[string]bool    // ids of those: the tick will put them again
 	again     []string           // of them, that the queue holds
@@ -182,7 +185,7 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 	a.stranded = nil
 	fresh = append(fresh, a.deadLetters(now)...)
 	if a.machine.DigestDue(now) {
-		a.machine.SetFacts(a.digestFacts())
+		a.machine.SetFacts(a.digestFacts(a.machine.DigestAt(now)))
 	}
 	notifications, next := a.machine.Advance(now, fresh)
 	a.publish(now)
@@ -192,14 +195,14 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 	if last == nil && !a.machine.Dirty() && !forget {
 		return next, nil
 	}
-	if err := a.store(now, notifications, append(a.unwritten, told...), last, forget); err != nil {
-		a.unwritten = append(a.unwritten, told...)
+	if err := a.store(now, notifications, append(a.unwritten, told...), append(a.unkept, fresh...), last, forget); err != nil {
+		a.unwritten, a.unkept = append(a.unwritten, told...), append(a.unkept, fresh...)
 		a.taken = last
 		a.deliverer.Remember(now, notifications)
 		return next, err
 	}
 	a.machine.Clean()
-	a.taken, a.unwritten = nil, nil
+	a.taken, a.unwritten, a.unkept = nil, nil, nil
 	for _, id := range a.again {
 		delete(a.handled, id)
 	}
@@ -210,7 +213,7 @@ func (a *Announcer) Advance(now int64) (next int64, err error) {
 }
 
 // store writes what the machine decided, all or nothing. What could not be written before comes first.
-func (a *Announcer) store(now int64, notifications []alert.Notification, board []alert.Episode, last []byte, forget bool) error {
+func (a *Announcer) store(now int64, notifications []alert.Notification, board []alert.Episode, past []alert.Transition, last []byte, forget bool) error {
 	if err := a.deliverer.Flush(); err != nil {
 		return fmt.Errorf("store notifications: %w", err)
 	}
@@ -224,8 +227,14 @@ func (a *Announcer) store(now int64, notifications []alert.Notification, board [
 			if err := outbox.ForgetTransitions(tx, now-rememberTransitions.Milliseconds()); err != nil {
 				return err
 			}
+			if err := outbox.ForgetPast(tx, now-rememberAlerts.Milliseconds()); err != nil {
+				return err
+			}
 		}
 		if err := outbox.PutBoard(tx, board); err != nil {
+			return err
+		}
+		if err := outbox.PutPast(tx, past); err != nil {
 			return err
 		}
 		if err := outbox.Taken(tx, last); err != nil {
@@ -253,7 +262,7 @@ func convert(ts []Transition) []alert.Transition {
 	out := make([]alert.Transition, len(ts))
 	for i, t := range ts {
 		out[i] = alert.Transition{
-			Firing: t.Firing, Escalated: t.Escalated, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
+			Firing: t.Firing, Escalated: t.Escalated, Graver: t.Graver, Labels: t.Labels, Annotations: t.Annotations, GeneratorURL: t.GeneratorURL,
 			StartsAt: t.StartsAt, EndsAt: t.EndsAt, Incident: t.Incident, Updated: t.Updated,
 		}
 	}

@@ -29,10 +29,11 @@ const (
 )
 
 // Backfill fills history from the past: the same steps as live, with nobody told. It writes hourly summaries to the
-// ledger and values to blocks of the history store; Finish makes the models anew from all summaries there are. Doing
-// it again with the same points changes nothing.
+// ledger and values to blocks of the history store; then the models are made anew from all summaries there are. Doing
+// it again with the same points changes nothing. One that is cut short leaves a mark: the next start folds what it left.
 type Backfill struct {
 	ledger  *state.Ledger
+	mark    string      // in the ledger, as long as models do not know all that is in there
 	dir     string      // of the history store
 	keep    int64       // milliseconds of history that is kept
 	newest  int64       // what is older than newest − keep is learnt but not stored
@@ -65,7 +66,7 @@ func NewBackfill(ledger *state.Ledger, historyDir string, keep time.Duration, ne
 	core.SetSilenced(base.silenced)
 	core.marks = base.marks
 	return &Backfill{
-		ledger: ledger, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
+		ledger: ledger, mark: unfoldedBackfill, dir: historyDir, keep: keep.Milliseconds(), newest: newest, base: base, scratch: core,
 		known: map[state.SeriesID]bool{}, refs: map[*Series]*[5]storage.SeriesRef{}, grains: map[*Series]float64{},
 	}, nil
 }
@@ -232,12 +233,21 @@ func (b *Backfill) flushSummaries() error {
 	if len(b.closed) == 0 {
 		return nil
 	}
-	err := b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, b.closed, b.known, state.PutSummary) })
-	if err != nil {
+	if err := b.put(b.closed); err != nil {
 		return fmt.Errorf("write summaries: %w", err)
 	}
 	b.closed = b.closed[:0]
 	return nil
+}
+
+// put stores hours that no model of the instance knows yet.
+func (b *Backfill) put(closed []Closed) error {
+	return b.ledger.Update(func(tx *bbolt.Tx) error {
+		if err := state.PutMeta(tx, b.mark, []byte{1}); err != nil {
+			return err
+		}
+		return putClosed(tx, closed, b.known, state.PutSummary)
+	})
 }
 
 // putClosed stores hours that became final, and the series they belong to where known does not have them yet.
@@ -272,23 +282,33 @@ func (b *Backfill) Abort() {
 	}
 }
 
-// Finish writes what is left and merges what was learnt into core, the state of the instance.
-func (b *Backfill) Finish(ctx context.Context, core *Core) error {
-	if err := b.flushBlock(ctx); err != nil {
-		return err
-	}
-	if err := b.flushSummaries(); err != nil {
-		return err
-	}
+// mergeAll merges what was learnt into core, the state of an instance that stands still.
+func (b *Backfill) mergeAll(core *Core) error {
 	for _, from := range b.scratch.signals {
-		to := core.byName[from.Def.Name]
-		if to == nil || to.identity != from.identity {
-			return fmt.Errorf("signal %s is not the one that was filled", from.Def.Name)
-		}
 		for _, sr := range from.series {
-			if err := b.merge(to, sr); err != nil {
+			if err := b.merge(core, from, sr); err != nil {
 				return err
 			}
+		}
+	}
+	return b.mergeSignals(core)
+}
+
+// counterpart is a signal of the instance that is still the one that was filled.
+func counterpart(core *Core, from *Signal) (*Signal, error) {
+	to := core.byName[from.Def.Name]
+	if to == nil || to.identity != from.identity {
+		return nil, fmt.Errorf("signal %s is not the one that was filled", from.Def.Name)
+	}
+	return to, nil
+}
+
+// mergeSignals merges what is known of signals as a whole, after their series.
+func (b *Backfill) mergeSignals(core *Core) error {
+	for _, from := range b.scratch.signals {
+		to, err := counterpart(core, from)
+		if err != nil {
+			return err
 		}
 		if first := to.absence.First; to.absence.Last < from.absence.Last {
 			to.absence = to.absence.After(from.absence)
@@ -302,7 +322,11 @@ func (b *Backfill) Finish(ctx context.Context, core *Core) error {
 }
 
 // merge folds the whole history of a series anew. The recent course is that of whichever saw the later point.
-func (b *Backfill) merge(to *Signal, from *Series) error {
+func (b *Backfill) merge(core *Core, of *Signal, from *Series) error {
+	to, err := counterpart(core, of)
+	if err != nil {
+		return err
+	}
 	sr := to.find(from.Labels)
 	if sr == nil {
 		sr = to.add(from.Labels)
@@ -323,7 +347,7 @@ func (b *Backfill) merge(to *Signal, from *Series) error {
 		return err
 	}
 	var history []baseline.Summary
-	err := b.ledger.View(func(tx *bbolt.Tx) (err error) {
+	err = b.ledger.View(func(tx *bbolt.Tx) (err error) {
 		_, history, err = to.recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), wholeHistory)
 		return err
 	})
@@ -352,7 +376,7 @@ func (b *Backfill) closeRest(to *Signal, sr, from *Series) error {
 		return nil
 	})
 	if err == nil && len(rest) > 0 { // a transaction that writes nothing waits for the disk all the same
-		err = b.ledger.Update(func(tx *bbolt.Tx) error { return putClosed(tx, rest, b.known, state.PutSummary) })
+		err = b.put(rest)
 	}
 	if err != nil {
 		return fmt.Errorf("write summaries of %s: %w", to.Def.Name, err)

@@ -43,13 +43,7 @@ func (p *plant) fillMachines(machines int, from, to int64, defs ...signal.Defini
 			p.t.Fatal(err)
 		}
 	}
-	if err := b.Finish(ctx, p.in.Core()); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.in.Resume(b.Last); err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.in.Snapshot(); err != nil {
+	if err := p.in.Finish(ctx, b); err != nil {
 		p.t.Fatal(err)
 	}
 }
@@ -182,10 +176,10 @@ func TestBackfillOfThePastBeforeALife(t *testing.T) {
 	p.run(plantStart + 6*hourMillis + 6*plantStep)
 	p.restart(d)
 	lived := len(p.summaries(t)) / 2
-	before := p.in.core.signals[0].series[0].model.State
+	before := memoryOf(p.in.core.signals[0].series[0].model)
 	p.fill(plantStart-54*hourMillis, plantStart-plantStep, d)
 	p.restart(d)
-	after := p.in.core.signals[0].series[0].model.State
+	after := memoryOf(p.in.core.signals[0].series[0].model)
 	if want := 54 + lived; lived == 0 || int(after.Slow.Hours) != want {
 		t.Errorf("%d hours of history, want %d", after.Slow.Hours, want)
 	}
@@ -253,7 +247,7 @@ func TestBackfillLeavesTheHistoryOfOthersAlone(t *testing.T) {
 		p.run(end + 3*hourMillis)
 	}
 	same(t, "values of the other", instants(spared.stored("total")), instants(filled.stored("total")), 12*12)
-	total := func(p *plant) string { return fmt.Sprintf("%v", p.in.core.Signal("total").series[0].model.State) }
+	total := func(p *plant) string { return fmt.Sprintf("%v", memoryOf(p.in.core.Signal("total").series[0].model)) }
 	if total(filled) != total(spared) {
 		t.Error("the model of the other differs")
 	}

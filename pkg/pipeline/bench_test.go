@@ -96,7 +96,7 @@ func known(b *testing.B, core *Core, until int64) {
 	}
 	for _, to := range core.signals {
 		for _, sr := range to.series {
-			sr.model.State = s.series[0].model.State
+			sr.model.Adopt(s.series[0].model)
 		}
 	}
 }

@@ -297,7 +297,7 @@ func (s *Signal) stepSeries(sr *Series, p series.Point, out *Output) {
 	}
 	in.Tell = s.worth(sr, in, v)
 	if s.core.stories != nil {
-		sr.remembers(v, s.Def.Interval.Milliseconds())
+		sr.remembers(v, s)
 	}
 	events, gate := s.rule.Step(&sr.anomaly, in)
 	for _, e := range events {

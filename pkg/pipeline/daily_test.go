@@ -210,3 +210,36 @@ func TestHourlySignals(t *testing.T) {
 		t.Errorf("told %q, want %q", told, want)
 	}
 }
+
+// TestTheCourseOfADailySignal: its points are at the midnights of its zone, also over changes of the clock, and nowhere else.
+func TestTheCourseOfADailySignal(t *testing.T) {
+	for _, zone := range []string{"UTC", "Europe/Berlin", "Europe/London", "America/New_York", "Pacific/Auckland"} {
+		def := ordersSignal(signal.Day)
+		def.Zone = zone
+		c, err := NewCore([]signal.Definition{def})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.TellStories(Ties{})
+		s := c.signals[0]
+		first := s.day(time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC).UnixMilli())
+		for day := first; day < first+320; day++ { // both changes of the clock
+			at := s.startOf(day + 1)
+			c.Step(at, []Input{{Signal: s, Observations: []Observation{{nil, series.Point{T: at, Value: 1000 + float64(day%7)}}}}})
+			sr := s.series[0]
+			times := []int64{s.startOf(day), at - 3600_000, at, at + 3600_000}
+			got := sr.recently(s, times)
+			n, ok := s.point(at)
+			if !ok || n != sr.course.Last {
+				t.Fatalf("%s: the point of %s is number %d, remembered is %d", zone, s.describe(at), n, sr.course.Last)
+			}
+			same := func(a, b float64) bool { return a == b || a != a && b != b }
+			if !same(got[2], sr.course.At(n)) || !same(got[0], sr.course.At(n-1)) || got[1] == got[1] || got[3] == got[3] {
+				t.Fatalf("%s: around %s the course is %v", zone, s.describe(at), got)
+			}
+			if day > first+60 && got[2] != got[2] {
+				t.Fatalf("%s: nothing is remembered of %s", zone, s.describe(at))
+			}
+		}
+	}
+}

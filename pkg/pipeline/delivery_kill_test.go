@@ -79,7 +79,7 @@ func TestDeliveryVictim(t *testing.T) {
 		t.Fatal(err)
 	}
 	meta := []byte("test")
-	last := int64(deliveryStart - 60_000)
+	last := deliveryStart - 60_000
 	err = db.Update(func(tx *bbolt.Tx) error {
 		b, err := tx.CreateBucketIfNotExists(meta)
 		if v := b.Get(meta); v != nil {
@@ -206,7 +206,7 @@ func TestKilledWhileDelivering(t *testing.T) {
 		deliveryKills = 10
 	}
 	t.Run("a receiver that fails for six hours", func(t *testing.T) {
-		recovery := int64(deliveryStart + 6*hourMillis)
+		recovery := deliveryStart + 6*hourMillis
 		c := killDeliveries(t, min(deliveryKills, 20), 1000, func(at int64) bool { return at >= recovery })
 		// Of every group at most the state that was tried and the one behind it.
 		if most := deliveryGroups * (2 + 2*12); len(c.accepted) > most {

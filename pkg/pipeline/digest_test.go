@@ -54,7 +54,7 @@ func TestTheDigestComesOnce(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				l.a.SetFacts(func() []string { return []string{"x: 3.0 a week of 1.0"} })
+				l.a.SetFacts(func(int64) alert.Facts { return alert.Facts{Budgets: []string{"x: 3.0 a week of 1.0"}} })
 				return l
 			}
 			l := live(later(0))

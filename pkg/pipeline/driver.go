@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -63,7 +64,12 @@ func (d *Driver) Stuck(interval time.Duration) error {
 
 // Run ticks until the context ends, and leaves a snapshot behind.
 func (d *Driver) Run(ctx context.Context) error {
+	var beside sync.WaitGroup
+	d.in.beside = func(work func(context.Context, Between)) {
+		beside.Go(func() { work(ctx, func(f func() error) error { return d.Do(ctx, f) }) })
+	}
 	defer func() {
+		beside.Wait()
 		if err := d.in.Snapshot(); err != nil {
 			d.logger.Error("last snapshot was not written; the next start steps through more recorded points", "err", err)
 		}

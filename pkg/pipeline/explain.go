@@ -45,7 +45,7 @@ func (in *Instance) Explain(ctx context.Context, name, match string, at int64) (
 		budget, pooled = s.budget, s.team.budget
 		for _, sr := range s.series {
 			if about(s.Label(sr)) {
-				all = append(all, asked{sr.Labels, sr.ID, int(sr.model.Slow.Hours)})
+				all = append(all, asked{sr.Labels, sr.ID, sr.model.Hours()})
 			}
 		}
 	}

@@ -121,6 +121,39 @@ func TestExplanationsAreWhatWasDecided(t *testing.T) {
 	}
 }
 
+// TestARatioIsExplained: by the sums of its counts, and to the bit.
+func TestARatioIsExplained(t *testing.T) {
+	d := loadSignal()
+	d.Name, d.Expr, d.Ratio, d.Window = "share", "", &signal.Ratio{Numerator: `sum(load{machine="0"})`, Denominator: `sum(load)`}, d.Interval
+	p := newPlant(t, d)
+	p.run(plantKnown)
+	p.load = func(t int64, machine int) float64 { return usual(t, machine) * float64(9-8*machine) }
+	for range 6 {
+		p.run(p.next())
+		at := p.in.LastTick()
+		v := p.in.core.signals[0].series[0].verdict
+		all, err := p.in.Explain(t.Context(), "share", "", at)
+		if err != nil || len(all) != 1 {
+			t.Fatal(len(all), err)
+		}
+		e := all[0]
+		if float64(e.Score) != v.Score || float64(e.Lower) != v.Lower || float64(e.Upper) != v.Upper || !(e.Score >= 1) || e.Upper >= e.Value {
+			t.Errorf("explained is %+v, decided was %+v", e, v)
+		}
+		names := []string{}
+		for k, view := range e.Views {
+			names = append(names, view.View)
+			if g := v.Gates[k]; view.Seen != g.Seen || view.Limit != g.Limit {
+				t.Errorf("%s: %+v, decided by %+v", view.View, view, g)
+			}
+		}
+		if !slices.Equal(names, []string{"10m", "30m", "1h", "2h"}) {
+			t.Errorf("views %q", names)
+		}
+		recompute(t, e)
+	}
+}
+
 // recompute sends an explanation through JSON and decides again.
 func recompute(t *testing.T, e *detect.Explanation) {
 	t.Helper()
@@ -148,7 +181,7 @@ func recompute(t *testing.T, e *detect.Explanation) {
 		t.Fatalf("%s decided, the gates say %+v: %s", e.Gate, e.Gates, text)
 	}
 	for i, v := range e.Views {
-		if v.Limit == 0 {
+		if v.Limit == 0 || v.View == baseline.WindowName(i) { // that of a count is a quantile
 			continue
 		}
 		if product := v.Threshold * v.Scale * v.Youth * e.Schedule; math.Abs(product-v.Limit) > 1e-9*v.Limit {

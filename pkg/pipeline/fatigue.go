@@ -1,17 +1,31 @@
 package pipeline
 
-import "github.com/baseliner/baseliner/pkg/alert"
+import (
+	"go.etcd.io/bbolt"
 
-// SetFacts says who knows which signals cost more than their budgets, for the weekly digest. f is called from the announcer's
-// goroutine. Call it before Run.
-func (a *Announcer) SetFacts(f func() []string) { a.facts = f }
+	"github.com/baseliner/baseliner/pkg/alert"
+	"github.com/baseliner/baseliner/pkg/alert/outbox"
+)
 
-func (a *Announcer) digestFacts() alert.Facts {
-	f := alert.Facts{DeadLetters: a.deliverer.Dead()}
+// SetFacts says who knows what the weekly digest tells beside what was counted: the report of the week that ends at due. f is
+// called from the announcer's goroutine, which waits, and must not ask the announcer for more than PastAlerts. Call it before Run.
+func (a *Announcer) SetFacts(f func(due int64) alert.Facts) { a.facts = f }
+
+func (a *Announcer) digestFacts(due int64) (f alert.Facts) {
 	if a.facts != nil {
-		f.Budgets = a.facts()
+		f = a.facts(due)
 	}
+	f.DeadLetters = a.deliverer.Dead()
 	return f
+}
+
+// PastAlerts returns what is remembered of alerts that began in [from, to), unix milliseconds, oldest first: 60 days, 10,000 alerts.
+func (a *Announcer) PastAlerts(from, to int64) (ps []outbox.Past, err error) {
+	err = a.db.View(func(tx *bbolt.Tx) (err error) {
+		ps, err = outbox.PastAlerts(tx, from, to, a.deliverer.Damaged)
+		return err
+	})
+	return ps, err
 }
 
 // unpublish forgets receivers that may have lost their budget.

@@ -4,13 +4,45 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"slices"
 	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/baseliner/baseliner/pkg/baseline"
+	"github.com/baseliner/baseliner/pkg/state"
 )
 
+// Marks in the ledger of summaries that models do not know yet, by who wrote them.
+const (
+	unfoldedBackfill = "unfolded_backfill"
+	unfoldedLate     = "unfolded_late"
+)
+
+// seriesAtOnce is how many series are merged between two ticks: a few milliseconds each.
+const seriesAtOnce = 16
+
+// Between runs a function between two ticks of a running instance and returns its error.
+type Between func(func() error) error
+
+// Finish merges what a backfill learnt into an instance that stands still.
+func (in *Instance) Finish(ctx context.Context, b *Backfill) error {
+	if err := b.Checkpoint(ctx); err != nil {
+		return err
+	}
+	if err := b.mergeAll(in.core); err != nil {
+		return err
+	}
+	if err := in.resume(b.Last); err != nil {
+		return err
+	}
+	return in.settle(b.mark)
+}
+
 // Fill fills history of the running instance: points hands the ticks of the past to step, in the order of time, and what they
-// teach is merged when it returns. between runs a function between two ticks: recording goes on meanwhile. keep counts from
-// now. Without an error everything is stored; else what is stored already is found again when it is repeated.
-func (in *Instance) Fill(ctx context.Context, now time.Time, between func(func() error) error, points func(b *Backfill) error) (b *Backfill, err error) {
+// teach is merged when it returns. Ticks and pages go on meanwhile. keep counts from now. Without an error everything is
+// stored; else what is stored already is found again when it is repeated.
+func (in *Instance) Fill(ctx context.Context, now time.Time, between Between, points func(b *Backfill) error) (b *Backfill, err error) {
 	err = between(func() (err error) {
 		if err = in.FlushHistory(ctx); err != nil {
 			return err
@@ -28,16 +60,91 @@ func (in *Instance) Fill(ctx context.Context, now time.Time, between func(func()
 	if err := points(b); err != nil {
 		return b, err
 	}
-	return b, between(func() error {
-		if len(in.closed) > 0 {
-			return errors.New("the ledger has not taken every hour yet: try again")
-		}
+	return b, in.merge(ctx, b, between)
+}
+
+// merge takes over what a backfill learnt.
+func (in *Instance) merge(ctx context.Context, b *Backfill, between Between) error {
+	if err := in.mergeSeries(ctx, b, between); err != nil {
+		return err
+	}
+	return between(func() error {
 		in.mu.Lock()
-		err := b.Finish(ctx, in.core)
+		err := b.mergeSignals(in.core)
 		in.mu.Unlock()
 		if err != nil {
 			return err
 		}
-		return in.Snapshot()
+		return in.settle(b.mark)
 	})
+}
+
+// mergeSeries takes over what a backfill learnt of series, some of them between two ticks. The models do not know all that
+// the ledger has until it returns.
+func (in *Instance) mergeSeries(ctx context.Context, b *Backfill, between Between) error {
+	if err := b.Checkpoint(ctx); err != nil {
+		return err
+	}
+	one := func(of *Signal, sr *Series) error {
+		in.mu.Lock() // pages read between two series
+		defer in.mu.Unlock()
+		return b.merge(in.core, of, sr)
+	}
+	for _, of := range b.scratch.signals {
+		for some := range slices.Chunk(of.series, seriesAtOnce) {
+			err := between(func() error {
+				if len(in.closed) > 0 {
+					return errors.New("the ledger has not taken every hour yet: try again")
+				}
+				for _, sr := range some {
+					if err := one(of, sr); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settle saves the models that know all that was marked.
+func (in *Instance) settle(marks ...string) error {
+	if err := in.Snapshot(); err != nil {
+		return err
+	}
+	return in.o.Ledger.Update(func(tx *bbolt.Tx) error {
+		for _, mark := range marks {
+			if err := state.DropMeta(tx, mark); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// catchUp folds every series anew when a process ended between writing summaries of the past and folding them.
+func (in *Instance) catchUp() (marks []string, err error) {
+	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		for _, mark := range []string{unfoldedBackfill, unfoldedLate} {
+			if state.Meta(tx, mark) != nil {
+				marks = append(marks, mark)
+			}
+		}
+		return nil
+	})
+	if err != nil || len(marks) == 0 {
+		return nil, err
+	}
+	var jobs []refolding
+	for _, s := range in.core.signals {
+		for _, sr := range s.series {
+			jobs = append(jobs, refolding{s, sr, wholeHistory})
+		}
+	}
+	in.o.Logger.Info("history that was filled is not in the models yet; they are folded anew", "series", len(jobs))
+	return marks, relearn(in.o.Ledger, in.core.forgotten, jobs, func(j refolding, m *baseline.Model, _ []baseline.Summary) { j.series.model.Relearn(m) })
 }

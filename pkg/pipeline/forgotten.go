@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/baseliner/baseliner/pkg/baseline"
@@ -91,7 +91,7 @@ func parseMatch(match string) (func(Label) bool, error) {
 	return func(label Label) bool {
 		for _, m := range ms {
 			name := m.Name
-			if name == labels.MetricName {
+			if name == model.MetricNameLabel {
 				name = "signal"
 			}
 			if !m.Matches(label(name)) {

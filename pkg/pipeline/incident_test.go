@@ -184,7 +184,7 @@ func TestACascadeIsOneIncident(t *testing.T) {
 		c.warm(start, c.from-3*dayMillis)
 		c.run(c.from-3*dayMillis, c.from+110*cascadeStep)
 
-		all, err := c.in.Incidents()
+		all, err := c.in.IncidentsOf(math.MinInt64, math.MaxInt64)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -322,7 +322,7 @@ func TestAnIncidentThatNobodyFollowsIsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.restart(loadSignal())
-	all, err := p.in.Incidents()
+	all, err := p.in.IncidentsOf(math.MinInt64, math.MaxInt64)
 	if err != nil || len(all) != 1 || all[0].EndsAt != p.in.LastTick() || all[0].Summary != "an incident" {
 		t.Errorf("kept %+v (%v)", all, err)
 	}

@@ -49,14 +49,16 @@ func (in *Instance) tellStory(ctx context.Context, change *StoryChange, t int64)
 	story := change.Incident
 	impacts, losses := in.losses(ctx, story, t)
 	w := in.core.DescribeIncident(story, t, impacts, in.o.External, in.o.Page)
-	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
-	if !change.Began && !change.Ended && !change.Grown {
+	tr := Transition{Words: w, Firing: !change.Ended, Escalated: change.Grown && !change.Ended, Graver: change.Graver && !change.Ended, StartsAt: story.StartsAt, EndsAt: story.EndsAt}
+	if !change.Began && !change.Ended && !change.Grown && !change.Graver {
 		tr.Updated = t
 	} else {
 		state := "resolved"
 		switch {
 		case tr.Escalated:
 			state = "paging"
+		case tr.Graver:
+			state = "graver"
 		case tr.Firing:
 			state = "firing"
 		}
@@ -128,31 +130,88 @@ func putIncidents(tx *bbolt.Tx, all []state.Incident) error {
 	return nil
 }
 
-// Incidents returns those that are kept, the newest first. It is safe to call at any time.
-func (in *Instance) Incidents() ([]IncidentRecord, error) {
-	var kept []state.Incident
-	err := in.o.Ledger.View(func(tx *bbolt.Tx) (err error) {
-		kept, err = state.Incidents(tx)
-		return err
+// EachIncident gives those that began before an instant, unix milliseconds, the newest first, until f wants no more; what it does not
+// come to is not read. It is safe to call at any time.
+func (in *Instance) EachIncident(before int64, f func(r *IncidentRecord) (more bool)) error {
+	err := in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		return state.EachIncident(tx, before, func(kept *state.Incident) bool {
+			r := in.decodeIncident(kept)
+			return r == nil || f(r)
+		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("read incidents: %w", err)
+		return fmt.Errorf("read incidents: %w", err)
 	}
-	out := make([]IncidentRecord, 0, len(kept))
-	for _, k := range kept {
-		var r IncidentRecord
-		if err := json.Unmarshal(k.Text, &r); err != nil || r.ID != k.ID {
-			in.o.Logger.Error("incident is damaged and passed over", "incident", k.ID, "err", err)
-			continue
+	return nil
+}
+
+// decodeIncident is nil for what is damaged.
+func (in *Instance) decodeIncident(kept *state.Incident) *IncidentRecord {
+	r := &IncidentRecord{}
+	if err := json.Unmarshal(kept.Text, r); err != nil || r.ID != kept.ID {
+		in.o.Logger.Error("incident is damaged and passed over", "incident", kept.ID, "err", err)
+		return nil
+	}
+	return r
+}
+
+// Incident returns the one of an id; nil when there is none. It is safe to call at any time.
+func (in *Instance) Incident(id string) (r *IncidentRecord, err error) {
+	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		if kept := state.FindIncident(tx, id); kept != nil {
+			r = in.decodeIncident(kept)
 		}
-		out = append(out, r)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read incident %s: %w", id, err)
+	}
+	return r, nil
+}
+
+// OpenIncidents returns those that last, the newest first. It is safe to call at any time.
+func (in *Instance) OpenIncidents() (out []IncidentRecord, err error) {
+	for _, id := range in.openIncidents() {
+		r, err := in.Incident(id)
+		if err != nil {
+			return nil, err
+		}
+		if r != nil && r.Open() { // what was told at this very tick may not be kept yet
+			out = append(out, *r)
+		}
 	}
 	return out, nil
 }
 
+// openIncidents are the ids of those that are followed, the newest first.
+func (in *Instance) openIncidents() (ids []string) {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	if in.core.stories == nil {
+		return nil
+	}
+	for _, one := range slices.Backward(in.core.stories.tracker.Open) {
+		if one.Told() {
+			ids = append(ids, one.ID)
+		}
+	}
+	return ids
+}
+
+// IncidentsOf returns those that overlap with [from, to), unix milliseconds, the newest first. It is safe to call at any time.
+func (in *Instance) IncidentsOf(from, to int64) (out []IncidentRecord, err error) {
+	err = in.EachIncident(to, func(r *IncidentRecord) bool {
+		if r.Open() || r.EndsAt > from {
+			out = append(out, *r)
+		}
+		return true
+	})
+	return out, err
+}
+
 // closeIncidents ends those that are kept as open and that nobody follows any more.
 func (in *Instance) closeIncidents() error {
-	all, err := in.Incidents()
+	all, err := in.IncidentsOf(math.MinInt64, math.MaxInt64)
 	if err != nil {
 		return err
 	}

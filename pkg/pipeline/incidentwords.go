@@ -61,6 +61,9 @@ func (c *Core) DescribeIncident(in *incident.Incident, t int64, losses []impactO
 		x := &s.Carriers[i]
 		a["description"] += fmt.Sprintf(" Of the deviation of %s, %s=%s carries %.0f %%, where %.0f %% would be usual.", spaced(x.Signal), x.Name, x.Value, 100*x.Share, 100*x.Usual)
 	}
+	if in.Gravest != "" {
+		a[alert.SeverityAnnotation] = in.Gravest
+	}
 	if !in.Wakes() {
 		a[alert.PagingAnnotation] = "false"
 	}
@@ -81,6 +84,10 @@ func (c *Core) tale(in *incident.Incident, a map[string]string) string {
 			verb = "moved first, at the same time"
 		}
 		fmt.Fprintf(&b, "%s %s. ", capital(first), verb)
+		if n := len(in.Story.Former); n > 0 {
+			was := &in.Story.Former[n-1]
+			fmt.Fprintf(&b, "First said to be %s; since %s %s. ", c.namesText(was.First), c.clock(in.Story.Outcome.Signal, was.Until), first)
+		}
 	}
 	if broken := a["broken"]; broken != "" {
 		fmt.Fprintf(&b, "It shows in %s. ", broken)
@@ -110,13 +117,18 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-func (c *Core) firstText(in *incident.Incident) string {
+func (c *Core) firstText(in *incident.Incident) string { return c.namesText(in.Story.First) }
+
+func (c *Core) namesText(all []incident.Suspect) string {
 	var names []string
-	for i := range in.Story.First {
-		names = append(names, c.short(&in.Story.First[i]))
+	for i := range all {
+		names = append(names, c.short(&all[i]))
 	}
 	if len(names) > 3 {
 		names = append(names[:3:3], fmt.Sprintf("%d more", len(names)-3))
+	}
+	if n := len(names) - 1; n > 1 {
+		return strings.Join(names[:n], ", ") + " and " + names[n]
 	}
 	return strings.Join(names, " and ")
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -48,6 +49,7 @@ type Transition struct {
 	Words
 	Firing           bool
 	Escalated        bool   // it fires since before, told not to page, and pages now
+	Graver           bool   // an incident that was told as a lesser one
 	StartsAt, EndsAt int64  // unix milliseconds; EndsAt is 0 while it fires
 	Incident         string // that it is part of
 	Updated          int64  // when nothing but the words changed; else 0
@@ -98,7 +100,9 @@ type Instance struct {
 	historyTo  int64 // hours before this one are in history
 	pruned     int64 // day of the last pruning
 	lateTo     int64 // hours before this one are closed to what comes late
-	lateSeen   int64 // late samples by then
+	lateSeen   int64 // late samples by then; −1 after a restart, when some may have come before
+	relearning atomic.Bool
+	beside     func(work func(context.Context, Between)) // runs long work beside the ticks; nil: at once, as when simulated
 	// What a failed commit left for the next one.
 	transitions []Transition
 	incidents   []state.Incident

@@ -31,8 +31,21 @@ func TestLateSamplesAreLearntUntilTheHourCloses(t *testing.T) {
 	}
 	const gap = plantStart + 5*hourMillis + 20*60_000 // the machine is cut off from here …
 	const back = gap + 30*60_000                      // … to here
-	run := func(cut bool, deliver int64) *plant {
+	beside := func(p *plant) {                        // as where a driver runs: while it is at it, ticks go on
+		var works []func(context.Context, Between)
+		p.in.beside = func(work func(context.Context, Between)) { works = append(works, work) }
+		p.after = func() {
+			for _, work := range works {
+				work(context.Background(), func(f func() error) error { return f() })
+			}
+			works = nil
+		}
+	}
+	run := func(cut bool, deliver int64, how ...func(*plant)) *plant {
 		p := newPlant(t, loadSignal())
+		for _, f := range how {
+			f(p)
+		}
 		late := int64(0)
 		p.in.o.Late = func() int64 { return late }
 		if err := p.live.TakeLate(2 * time.Hour); err != nil {
@@ -56,6 +69,17 @@ func TestLateSamplesAreLearntUntilTheHourCloses(t *testing.T) {
 			if err := p.tick(at); err != nil {
 				t.Fatal(err)
 			}
+			if p.restarts == at {
+				p.restart(loadSignal())
+				late = 0
+				p.in.o.Late = func() int64 { return late }
+				if err := p.live.TakeLate(2 * time.Hour); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if p.after != nil && at%(3*plantStep) == 0 {
+				p.after()
+			}
 		}
 		return p
 	}
@@ -75,6 +99,13 @@ func TestLateSamplesAreLearntUntilTheHourCloses(t *testing.T) {
 	}
 	if a, b := slowOf(in), slowOf(whole); fmt.Sprint(a) != fmt.Sprint(b) {
 		t.Error("the models differ from those that saw it in time")
+	}
+	if a, b := slowOf(run(true, back+10*60_000, beside)), slowOf(in); fmt.Sprint(a) != fmt.Sprint(b) {
+		t.Error("beside ticks the models differ from those learnt at once")
+	}
+	restarted := run(true, back+10*60_000, func(p *plant) { p.restarts = back + 15*60_000 })
+	if got := summaries(restarted, 1, hour); len(got) != 1 || got[0].N != 12 {
+		t.Errorf("after a restart before the hour has closed it learnt %+v", got)
 	}
 	if got := summaries(after, 1, hour); len(got) != 1 || got[0].N != 6 {
 		t.Errorf("after the hour had closed it learnt %+v", got)

@@ -30,7 +30,7 @@ func TestLossOfWhatHistoryRemembers(t *testing.T) {
 	live, history := open("live"), open("history")
 	const minute, start, begin = int64(60_000), int64(1_790_000_000_000) / hourMillis * hourMillis, 6 * 24 * 60
 	def := signal.Definition{
-		Name: "conversion", Layer: series.Business, Ratio: &signal.Ratio{Numerator: "a", Denominator: "b"}, Window: 5 * time.Minute, Interval: time.Minute, Zone: "UTC",
+		Name: "conversion", Layer: series.Business, Ratio: &signal.Ratio{Numerator: "orders_total", Denominator: "b"}, Window: 5 * time.Minute, Interval: time.Minute, Zone: "UTC",
 		Direction: series.Down, ValuePerUnit: &signal.Money{Amount: 10, Currency: "EUR"},
 	}
 	core, err := NewCore([]signal.Definition{def})
@@ -74,7 +74,7 @@ func TestLossOfWhatHistoryRemembers(t *testing.T) {
 	if !ok || !l.Bounded || math.Abs(l.Lost-want) > 0.02*want || l.Low > want || l.High < want || l.High-l.Low > 0.2*want {
 		t.Errorf("loss %+v, want %v", l, want)
 	}
-	if text := l.String(); !strings.Contains(text, "about 480 fewer than expected (") || !strings.Contains(text, "worth 4,80") {
+	if text := l.String(); !strings.Contains(text, "about 480 orders fewer than expected (") || !strings.Contains(text, "worth 4,80") {
 		t.Errorf("told %q", text)
 	}
 	if _, ok := in.loss(context.Background(), s, nil, start, start+minute); ok {

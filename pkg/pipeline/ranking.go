@@ -26,11 +26,11 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 			continue
 		}
 		for _, sr := range s.series {
-			if sr != outcome && !sr.moved(s.Def.Interval.Milliseconds(), from, t) {
+			if sr != outcome && !sr.moved(s, from, t) {
 				continue
 			}
 			one := incident.Series{Name: s.Def.Name + sr.Labels.String(), Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.place(s, sr), Outcome: sr == outcome}
-			one.Values = sr.recently(s.Def.Interval.Milliseconds(), what.Times)
+			one.Values = sr.recently(s, what.Times)
 			suspects[&one.Values[0]] = incident.Suspect{Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.service(s, sr), Labels: sr.Labels}
 			what.Series = append(what.Series, one)
 		}
@@ -108,8 +108,10 @@ func (c *Core) place(s *Signal, sr *Series) string {
 }
 
 // moved tells whether a series went anywhere in [from, to].
-func (sr *Series) moved(interval, from, to int64) bool {
-	for n := max(from/interval, to/interval-incident.CourseSlots+1); n <= to/interval; n++ {
+func (sr *Series) moved(s *Signal, from, to int64) bool {
+	first, _ := s.point(from)
+	last, _ := s.point(to)
+	for n := max(first, last-incident.CourseSlots+1); n <= last; n++ {
 		if math.Abs(sr.course.At(n)) >= movedAtLeast {
 			return true
 		}
@@ -118,12 +120,12 @@ func (sr *Series) moved(interval, from, to int64) bool {
 }
 
 // recently returns the course of a series at the times; NaN where it has no point.
-func (sr *Series) recently(interval int64, times []int64) []float64 {
+func (sr *Series) recently(s *Signal, times []int64) []float64 {
 	out := make([]float64, len(times))
 	for i, t := range times {
 		out[i] = math.NaN()
-		if t%interval == 0 {
-			out[i] = sr.course.At(t / interval)
+		if n, ok := s.point(t); ok {
+			out[i] = sr.course.At(n)
 		}
 	}
 	return out
@@ -152,12 +154,12 @@ func (c *Core) together(t int64, a, b *incident.Anomaly) bool {
 	if a.StartsAt < b.StartsAt {
 		x, y, sa, sb = y, x, sb, sa // x began later
 	}
-	later := x.recently(sa.Def.Interval.Milliseconds(), times)
+	later := x.recently(sa, times)
 	for lag := range int64(togetherLag) + 1 {
 		for i := range times {
 			times[i] -= min(lag, 1) * pace
 		}
-		if math.Abs(incident.Together(later, y.recently(sb.Def.Interval.Milliseconds(), times))) >= togetherAtLeast {
+		if math.Abs(incident.Together(later, y.recently(sb, times))) >= togetherAtLeast {
 			return true
 		}
 	}

@@ -79,12 +79,18 @@ func (in *Instance) recover(ctx context.Context, core *Core) error {
 	if err != nil {
 		return err
 	}
-	in.last = max(in.last, lastTick)
+	if in.last = max(in.last, lastTick); in.last > 0 {
+		in.lateSeen = -1
+	}
+	marks, err := in.catchUp()
+	if err != nil {
+		return err
+	}
 	if err := in.resolveOrphans(ctx); err != nil {
 		return err
 	}
 	in.o.Logger.Info("state recovered", "snapshot", found, "ticks_replayed", replayed, "series", core.Size(), "series_from_history", refolded, "last_tick", clockText(in.last))
-	return in.Snapshot()
+	return in.settle(marks...)
 }
 
 func definitions(core *Core) []signal.Definition {
@@ -263,7 +269,7 @@ func (in *Instance) resolveOrphans(ctx context.Context) error {
 }
 
 // Reload takes over a new set of definitions: signals that are still what they were keep their state, others learn anew
-// from the history they have.
+// from the history they have. With an error nothing has changed.
 func (in *Instance) Reload(defs []signal.Definition, external map[string]string, intervals promql.Intervals) error {
 	core, err := in.newCore(defs)
 	if err != nil {
@@ -285,10 +291,14 @@ func (in *Instance) Reload(defs []signal.Definition, external map[string]string,
 	in.mu.Unlock()
 	in.forgetFigures()
 	in.recorder.refs = nil // they belong to the old series
+	// The definitions are in force; what a disk refuses now, the next ticks write.
 	if err := in.resolveOrphans(context.Background()); err != nil {
-		return err
+		in.o.Logger.Error("alerts of signals that are gone were not ended yet; the next tick tries again", "err", err)
 	}
-	return in.Snapshot()
+	if err := in.Snapshot(); err != nil {
+		in.o.Logger.Error("snapshot was not written; a restart steps through more recorded points", "err", err)
+	}
+	return nil
 }
 
 // takeVerdicts carries over what pages show until the next tick.
@@ -312,8 +322,8 @@ func (c *Core) takeVerdicts(from *Core) {
 // Core gives the state to those who change it between ticks: backfill.
 func (in *Instance) Core() *Core { return in.core }
 
-// Resume moves the clock of the instance forward to a tick that another source has filled.
-func (in *Instance) Resume(t int64) error {
+// resume moves the clock of the instance forward to a tick that another source has filled.
+func (in *Instance) resume(t int64) error {
 	if t <= in.last {
 		return nil
 	}

@@ -135,7 +135,7 @@ func TestRecoveryUnderAnotherDefinition(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			p := newPlant(t, loadSignal(), totalSignal())
 			p.run(plantStart + 6*hourMillis + 7*plantStep)
-			total := p.in.core.Signal("total").series[0].model.State
+			total := memoryOf(p.in.core.Signal("total").series[0].model)
 			p.close(t)
 			if !kept {
 				for _, name := range []string{snapshotFile, previousFile} {
@@ -152,7 +152,7 @@ func TestRecoveryUnderAnotherDefinition(t *testing.T) {
 				if len(load.series) != 0 {
 					t.Fatalf("start %d: the new definition has %d series from points of the old", again, len(load.series))
 				}
-				if got := p.in.core.Signal("total").series[0].model.State; got.Slow != total.Slow || kept && got.Open != total.Open {
+				if got := memoryOf(p.in.core.Signal("total").series[0].model); got.Slow != total.Slow || kept && got.Open != total.Open {
 					t.Errorf("start %d: the signal that is as it was knows something else", again)
 				}
 				if again == 0 {

@@ -64,13 +64,17 @@ func (r *Relations) options() RelationsOptions {
 
 // read reads the hours from begin to before end. Rows before the first known one are cut off, up to a row that has to stay.
 func (o *RelationsOptions) read(ctx context.Context, begin, end, stay int64) (*Hours, error) {
-	members, forgotten := o.Members()
+	all, forgotten := o.Members()
+	members, _ := hourly(all)
 	h := &Hours{Frame: &correlate.Frame{First: begin, Slots: make([]int16, end-begin)}, Members: map[string]Member{}, End: end}
 	for i := range h.Frame.Slots {
 		h.Frame.Slots[i] = int16(o.Zone.HourOfWeek((begin + int64(i)) * hourMillis))
 	}
 	held := traffic(members)
 	known := int(stay - begin)
+	if n := len(members) - maxDrivers; n > 0 {
+		o.Logger.Warn("a report is of some series only: there are too many", "left_out", n, "at_most", maxDrivers, "first", members[maxDrivers].Name)
+	}
 	for i := range members[:min(len(members), maxDrivers)] {
 		m := &members[i]
 		if err := ctx.Err(); err != nil {

@@ -24,6 +24,14 @@ type Member struct {
 	label Label
 }
 
+// NameOf is how relations call a series.
+func NameOf(signal string, labels series.Labels) string {
+	if len(labels) > 0 {
+		return signal + labels.String()
+	}
+	return signal
+}
+
 // Members returns all series, in the order of the configuration. It is safe to call at any time.
 func (in *Instance) Members() ([]Member, *Forgotten) {
 	in.mu.RLock()
@@ -31,11 +39,7 @@ func (in *Instance) Members() ([]Member, *Forgotten) {
 	var out []Member
 	for _, s := range in.core.signals {
 		for _, sr := range s.series {
-			m := Member{Name: s.Def.Name, Def: s.Def, ID: sr.ID, label: s.Label(sr)}
-			if len(sr.Labels) > 0 {
-				m.Name += sr.Labels.String()
-			}
-			out = append(out, m)
+			out = append(out, Member{Name: NameOf(s.Def.Name, sr.Labels), Def: s.Def, ID: sr.ID, label: s.Label(sr)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Member) int {
@@ -45,6 +49,18 @@ func (in *Instance) Members() ([]Member, *Forgotten) {
 		return strings.Compare(a.Name, b.Name)
 	})
 	return out, in.core.forgotten
+}
+
+// hourly are the members whose hours can be compared: those that are judged once a day have none.
+func hourly(members []Member) (kept []Member, daily []string) {
+	for i := range members {
+		if members[i].Def.Interval == signal.Day {
+			daily = append(daily, members[i].Name)
+		} else {
+			kept = append(kept, members[i])
+		}
+	}
+	return kept, daily
 }
 
 // weekBegin is the hour since 1970 of the last Monday 00:00 in a zone that is not after t, unix milliseconds.
@@ -109,7 +125,7 @@ func (m *Member) hoursOf(ledger *state.Ledger, forgotten *Forgotten, f *correlat
 	case ratio:
 		s.Kind = correlate.Share
 	case m.counts():
-		s.Kind = correlate.Count
+		s.Kind, s.Unit = correlate.Count, signal.Summed(s.Unit)
 	}
 	return s, nil
 }
@@ -123,13 +139,18 @@ func (m *Member) Business() bool { return m.Def.Layer == series.Business }
 // trafficNames are the signals that are taken for the traffic to hold equal, with or without _total, in this order.
 var trafficNames = []string{"visits", "sessions", "visitors", "page_views", "pageviews", "checkouts", "http_requests", "requests"}
 
-// traffic finds the traffic among the members by name; nil where there is none.
+// traffic finds the traffic among the members by the name of its signal, which has one series: of several nobody knows which one
+// is meant. Nil where there is none.
 func traffic(members []Member) *Member {
 	for _, name := range trafficNames {
+		var found []*Member
 		for i := range members {
-			if strings.EqualFold(strings.TrimSuffix(members[i].Name, "_total"), name) {
-				return &members[i]
+			if strings.EqualFold(strings.TrimSuffix(members[i].Def.Name, "_total"), name) {
+				found = append(found, &members[i])
 			}
+		}
+		if len(found) == 1 {
+			return found[0]
 		}
 	}
 	return nil

@@ -57,6 +57,8 @@ type Learnt struct {
 	Members map[string]Member
 	// Unknown says of outcomes why there is nothing yet.
 	Unknown map[string]string
+
+	beyond []string // series that were left out because there are too many, in the order of the configuration
 }
 
 // NewRelations learns nothing until it is told to.
@@ -109,7 +111,8 @@ func (r *Relations) Learn(ctx context.Context, now int64) error {
 	r.mu.RLock()
 	o := r.o
 	r.mu.RUnlock()
-	members, forgotten := o.Members()
+	all, forgotten := o.Members()
+	members, daily := hourly(all)
 	end := weekBegin(o.Zone, now-finalHour.Milliseconds())
 	key := fmt.Sprint(end, o.Zone.Name(), o.Options, len(members))
 	for i := range members {
@@ -122,6 +125,13 @@ func (r *Relations) Learn(ctx context.Context, now int64) error {
 	l, err := o.evaluate(ctx, members, forgotten, end)
 	if err != nil {
 		return err
+	}
+	for _, name := range daily {
+		l.Unknown[name] = "it is judged once a day: relations are of hours"
+	}
+	if n := len(l.beyond); n > 0 {
+		o.Logger.Warn("relations are learnt of some series only: there are too many", "left_out", n, "business_at_most", maxOutcomes, "others_at_most", maxDrivers,
+			"first", l.beyond[:min(n, 5)])
 	}
 	if o.Ties != nil {
 		if err := o.Ties.keep(l, now); err != nil {
@@ -197,7 +207,8 @@ func (o *RelationsOptions) tryAll(ctx context.Context, members []Member, forgott
 			return nil, err
 		}
 		if m.Business() && len(outcomes) == maxOutcomes || !m.Business() && len(drivers) == maxDrivers {
-			l.Unknown[m.Name] = "too many series: relations are learnt of 20 business series and 500 others"
+			l.Unknown[m.Name] = fmt.Sprintf("too many series: relations are learnt of %d business series and %d others", maxOutcomes, maxDrivers)
+			l.beyond = append(l.beyond, m.Name)
 			continue
 		}
 		s, err := m.hoursOf(o.Ledger, forgotten, f)

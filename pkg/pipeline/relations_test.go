@@ -1,9 +1,13 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -148,6 +152,42 @@ func TestRelationsAreLearntOnceAWeekAndFrozen(t *testing.T) {
 }
 
 // What a week decided ties anomalies together from a while after the decision on, in a replay at the same ticks.
+// TestRelationsSayWhatTheyLeaveOut: what is judged once a day has no hours, and what is too much is named in the log.
+func TestRelationsSayWhatTheyLeaveOut(t *testing.T) {
+	s := newRelationShop(t)
+	s.week(t, 5*correlate.HoursPerWeek)
+	daily := s.members[1]
+	daily.Name, daily.Def.Name, daily.Def.Interval = "daily_orders", "daily_orders", signal.Day
+	s.members = append(s.members, daily)
+	for i := range maxDrivers {
+		one := s.members[2]
+		one.Name, one.ID = fmt.Sprintf("cpu{n=%d}", i), state.IDOf(fmt.Sprint(i), nil)
+		s.members = append(s.members, one)
+	}
+	var log bytes.Buffer
+	r := s.relations(t)
+	r.o.Logger = slog.New(slog.NewTextHandler(&log, nil))
+	l := learn(t, r, s.now())
+	if why := l.Unknown["daily_orders"]; !strings.Contains(why, "once a day") {
+		t.Errorf("of the daily signal it says %q", why)
+	}
+	if _, known := l.Members["daily_orders"]; known || l.Family.Find("conversion", "daily_orders") != nil {
+		t.Error("a daily signal is compared hour by hour")
+	}
+	for _, want := range []string{"left_out=2", "cpu{n=498}", "others_at_most=500"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log does not say %q:\n%s", want, log.String())
+		}
+	}
+	h, err := r.Recent(t.Context(), s.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, known := h.Members["daily_orders"]; known {
+		t.Error("a report of hours has a daily signal")
+	}
+}
+
 func TestRelationsTieAnomalies(t *testing.T) {
 	s := newRelationShop(t)
 	s.week(t, 6*168)
@@ -223,4 +263,27 @@ func TestWeeksBeginOnLocalMondays(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.at, time.Unix(got*3600, 0).UTC().Format(time.RFC3339), c.want)
 		}
 	}
+}
+
+func TestTrafficIsFoundByTheNameOfItsSignal(t *testing.T) {
+	check := func(want string, members ...string) {
+		t.Helper()
+		var all []Member
+		for _, m := range members {
+			name, _, _ := strings.Cut(m, "{")
+			all = append(all, Member{Name: m, Def: signal.Definition{Name: name}})
+		}
+		got := ""
+		if m := traffic(all); m != nil {
+			got = m.Name
+		}
+		if got != want {
+			t.Errorf("the traffic of %q is %q, not %q", members, got, want)
+		}
+	}
+	check("visits", "orders", "visits", "checkouts")
+	check(`visits{job="shop"}`, "checkouts", `visits{job="shop"}`) // as a pack has it
+	check("Sessions_total", "latency", "Sessions_total")
+	check("checkouts", "checkouts", `visits{job="shop"}`, `visits{job="blog"}`) // whose visits?
+	check("", "orders", "latency")
 }

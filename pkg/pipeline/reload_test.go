@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -72,7 +73,7 @@ func TestReloadWithAnotherExpressionLearnsAnew(t *testing.T) {
 	start := p.incident()
 	p.run(start)
 	p.told.news = nil // both fire: see above
-	total := p.in.core.Signal("total").series[0].model.State
+	total := memoryOf(p.in.core.Signal("total").series[0].model)
 
 	other := loadSignal()
 	other.Expr = `max by (machine) (load) * 1000`
@@ -91,8 +92,25 @@ func TestReloadWithAnotherExpressionLearnsAnew(t *testing.T) {
 			t.Errorf("%s: %d points in the open hour, %d hours behind it, known %v", sr.Labels, sr.model.Open.N, sr.model.Slow.Hours, sr.verdict.Known)
 		}
 	}
-	if got := p.in.core.Signal("total").series[0].model.State; got.Slow != total.Slow || got.Open.N != total.Open.N+1 {
+	if got := memoryOf(p.in.core.Signal("total").series[0].model); got.Slow != total.Slow || got.Open.N != total.Open.N+1 {
 		t.Error("the other signal did not go on with what it knew")
+	}
+}
+
+// What a disk refuses while definitions are swapped does not undo the swap: file and state would be apart.
+func TestReloadOnADiskThatIsGone(t *testing.T) {
+	p := newPlant(t, loadSignal())
+	p.run(plantStart + hourMillis)
+	dir := p.in.o.Dir
+	p.in.o.Dir = filepath.Join(dir, "gone")
+	if err := p.in.Snapshot(); err == nil {
+		t.Fatal("the disk is not gone")
+	}
+	p.reload(loadSignal(), totalSignal())
+	p.in.o.Dir = dir
+	p.run(p.next())
+	if s := p.in.core.Signal("total"); s == nil || len(s.series) != 1 {
+		t.Error("the new definition is not in force")
 	}
 }
 

@@ -58,6 +58,7 @@ type StoryChange struct {
 	incident.Change
 	Retold bool // what people are told of it is another than before
 	Grown  bool // it was told to wake nobody, and is worth that by now
+	Graver bool // a member is graver than it was told to be
 }
 
 // TellStories makes a core follow incidents.
@@ -84,10 +85,23 @@ func (c *Core) service(s *Signal, sr *Series) string {
 }
 
 // remembers keeps where a series was.
-func (sr *Series) remembers(v *baseline.Verdict, interval int64) {
-	if interval > 0 {
-		sr.course.Put(v.T/interval, deviation(v))
+func (sr *Series) remembers(v *baseline.Verdict, s *Signal) {
+	if n, ok := s.point(v.T); ok {
+		sr.course.Put(n, deviation(v))
 	}
+}
+
+// point is the number of the point at an instant, in the course of a series; ok is false where the signal has none. A point of a daily
+// signal is at the midnight that ends the day, in its zone.
+func (s *Signal) point(t int64) (n int64, ok bool) {
+	if s.daily() {
+		return s.day(t), due(s, t)
+	}
+	interval := s.Def.Interval.Milliseconds()
+	if interval <= 0 {
+		return 0, false
+	}
+	return t / interval, t%interval == 0
 }
 
 // deviation is how far a point is from its expectation, in units of how far that would be anomalous in its context; NaN when
@@ -186,7 +200,7 @@ func (c *Core) tell(t int64, out *Output) {
 	turns := int64(n+maxRanked-1) / maxRanked
 	turn := t / c.pace()
 	var retold []StoryChange
-	grown := map[*incident.Incident]bool{}
+	grown, graver := map[*incident.Incident]bool{}, map[*incident.Incident]bool{}
 	for _, in := range st.tracker.Open {
 		if !in.Told() {
 			continue
@@ -199,14 +213,15 @@ func (c *Core) tell(t int64, out *Output) {
 		if grown[in] = in.Quiet && in.Wakes(); grown[in] {
 			in.Quiet = false
 		}
-		again := grown[in] || (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0
+		graver[in] = in.Worsen()
+		again := grown[in] || graver[in] || (t-in.ToldAt)%recount.Milliseconds() == 0 && len(in.Story.Impact) > 0
 		if young(in) {
 			ranked := turn%turns == 0
 			turn++
 			again = (ranked || changed[in]) && c.narrate(t, in, g, ranked) || again
 		}
 		if again && !changed[in] {
-			retold = append(retold, StoryChange{Change: incident.Change{Incident: in}, Retold: true, Grown: grown[in]})
+			retold = append(retold, StoryChange{Change: incident.Change{Incident: in}, Retold: true, Grown: grown[in], Graver: graver[in]})
 		}
 	}
 	for i := range changes {
@@ -214,7 +229,7 @@ func (c *Core) tell(t int64, out *Output) {
 			c.christen(changes[i].Incident)
 			changes[i].Incident.Quiet = !changes[i].Incident.Wakes()
 		}
-		out.Stories = append(out.Stories, StoryChange{Change: changes[i], Retold: true, Grown: grown[changes[i].Incident]})
+		out.Stories = append(out.Stories, StoryChange{Change: changes[i], Retold: true, Grown: grown[changes[i].Incident], Graver: graver[changes[i].Incident]})
 	}
 	out.Stories = append(out.Stories, retold...)
 	c.attribute(t, out, told)
@@ -360,7 +375,7 @@ func (c *Core) narrate(t int64, in *incident.Incident, g *incident.Graph, ranked
 	story := old
 	switch s, sr, ok := c.find(outcome); {
 	case ok && ranked && t-in.StartsAt <= incident.CourseSlots*3/5*c.pace():
-		story = c.rank(t, s, sr, in.StartsAt, g, in)
+		story = in.Settle(c.rank(t, s, sr, in.StartsAt, g, in), t, c.pace())
 	case ok && story.Outcome.Signal == "":
 		story.Outcome = c.suffered(s, sr)
 	}

@@ -233,6 +233,62 @@ func TestAQuietIncidentThatGrowsIsNews(t *testing.T) {
 	}
 }
 
+// TestAnIncidentGetsGraverOnce: a critical anomaly that joins a story of warnings is told as that story, which is critical from then on.
+func TestAnIncidentGetsGraverOnce(t *testing.T) {
+	v := newVillage(t)
+	for k := range villageWarm {
+		v.row(k, nil)
+	}
+	v.signals[0].Def.Severity = "critical" // orders
+	var told []Transition
+	for k := range 30 {
+		out := v.row(villageWarm+k, slowDatabase(k))
+		in := &Instance{core: v.Core, metrics: newMetrics(nil), o: Options{Logger: discard()}}
+		for i := range out.Stories {
+			in.tellStory(t.Context(), &out.Stories[i], out.T)
+		}
+		told = append(told, in.transitions...)
+	}
+	graver := 0
+	for i, tr := range told {
+		if tr.Labels["severity"] != "warning" || tr.Labels["incident"] != told[0].Labels["incident"] {
+			t.Errorf("transition %d has the labels %v: it is another alert", i, tr.Labels)
+		}
+		if tr.Graver {
+			graver++
+		}
+		if got := tr.Annotations[alert.SeverityAnnotation] == "critical"; got != (graver > 0) || tr.Graver && (tr.Updated != 0 || !tr.Firing) {
+			t.Errorf("transition %d of %d: %+v", i, len(told), tr)
+		}
+	}
+	if graver != 1 || told[len(told)-1].Firing {
+		t.Errorf("told %d times that it is graver, and at last %+v", graver, told[len(told)-1])
+	}
+}
+
+// TestAChangeOfTheFirstMoverIsTold: who was told first is named beside who is by now.
+func TestAChangeOfTheFirstMoverIsTold(t *testing.T) {
+	v := newVillage(t)
+	v.story(8, slowDatabase)
+	in := v.stories.tracker.Open[0]
+	if !in.Told() || len(in.Story.Former) != 0 {
+		t.Fatalf("%+v", in.Story)
+	}
+	now := v.signals[0].series[0].verdict.T
+	if in.Story.First[0].Service != "db" {
+		t.Errorf("first are %+v", in.Story.First)
+	}
+	told := in.Story
+	for range 3 {
+		told.First = []incident.Suspect{{Signal: "latency", Labels: series.FromStrings("service", "shop")}}
+		in.Story = in.Settle(told, now, villageStep.Milliseconds())
+	}
+	d := v.DescribeIncident(in, now, nil, nil, nil).Annotations["description"]
+	if want := "Latency (service=shop) moved first. First said to be "; !strings.HasPrefix(d, want) || !strings.Contains(d, "(service=db); since ") {
+		t.Errorf("%q does not say %q", d, want)
+	}
+}
+
 // TestAStormOfIncidentsTakesTurns: of thirty stories that began at once all are told at once, ten are ranked at each tick, and
 // all of them soon.
 func TestAStormOfIncidentsTakesTurns(t *testing.T) {

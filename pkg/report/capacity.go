@@ -149,6 +149,8 @@ func (c *CapacityReport) answer() Section {
 	return s
 }
 
+const labelWidth = 44 // pixels that "+100 %" takes, with a gap
+
 // chart is the peak of today with more load.
 func (c *CapacityReport) chart() Section {
 	s := Section{Title: "With more load, today"}
@@ -162,9 +164,9 @@ func (c *CapacityReport) chart() Section {
 		s.text("Nothing rises with the load.")
 		return s
 	}
-	const w, left, right, tall = 860.0, 250.0, 30.0, 34.0
+	const w, left, right, tall = 860.0, 260.0, 30.0, 34.0
 	foot := tall*float64(len(rows)) + 22
-	d := draw(w, foot+30, "Peak use with more load")
+	d := draw(w, foot+38, "Peak use with more load")
 	x := scale{0, 1.3, left, w - right}
 	for _, v := range []float64{0, 0.25, 0.5, 0.75, 1, 1.25} {
 		d.lineTo(x.at(v), 16, x.at(v), foot, rule, 1, "")
@@ -178,24 +180,27 @@ func (c *CapacityReport) chart() Section {
 	}
 	for n, r := range rows {
 		y := tall*float64(n) + 30
-		d.text(left-8, y+4, "end", ink, r.Name)
+		d.text(left-8, y+4, "end", ink, shortened(r.Name))
 		row := []string{r.Name}
 		at := func(v Number) float64 { return min(x.at(float64(v)/float64(r.Limit)), w-right) }
 		d.lineTo(at(r.Scenarios[0].Value), y, at(r.Scenarios[len(r.Scenarios)-1].Value), y, "#9db9d3", 2, "")
+		last := math.Inf(-1) // where a label is
 		for k, p := range r.Scenarios {
 			colour := line
 			if p.High >= r.Limit {
 				colour = bad
 			}
 			d.dot(at(p.Value), y, 4.5, colour)
-			if k == 0 || k == len(r.Scenarios)-1 || k == 2 {
-				d.text(at(p.Value), y-8, "middle", dim, fmt.Sprintf("+%.0f %%", 100*c.Growths[k]))
+			end := at(r.Scenarios[len(r.Scenarios)-1].Value)
+			if here := at(p.Value); k == 0 || k == len(r.Scenarios)-1 && here-last > labelWidth || here-last > labelWidth && end-here > labelWidth {
+				d.text(here, y-8, "middle", dim, fmt.Sprintf("+%.0f %%", 100*c.Growths[k]))
+				last = here
 			}
 			row = append(row, plain(float64(p.Value)))
 		}
 		data.Rows = append(data.Rows, row)
 	}
-	d.text((left+w-right)/2, foot+29, "middle", ink, "use in peak hours, of the limit")
+	d.text((left+w-right)/2, foot+33, "middle", ink, "use in peak hours, of the limit")
 	s.Blocks = append(s.Blocks, &Chart{
 		Name: "capacity with more load", SVG: d.svg(), Data: data,
 		Caption: "Use in peak hours today with 0, 10, 25, 50 and 100 % more load, if it rises with it as it does; red where the 95 % interval touches the limit.",
@@ -215,7 +220,13 @@ func (c *CapacityReport) table() Section {
 			t.Rows = append(t.Rows, []string{r.Name, "", format(r.Limit), "", "", "", r.Why})
 			continue
 		}
-		row := []string{r.Name, format(r.Peak), format(r.Limit), c.weeksText(r.Weeks), signed(float64(r.PerLoad.Value)/10, r.Unit), signed(float64(r.UseWeek.Value), r.Unit), ""}
+		change := func(v float64) string { // a thousandth of the limit is nothing
+			if math.Abs(v) < float64(r.Limit)/1000 {
+				v = 0
+			}
+			return signed(v, r.Unit)
+		}
+		row := []string{r.Name, format(r.Peak), format(r.Limit), c.weeksText(r.Weeks), change(float64(r.PerLoad.Value) / 10), change(float64(r.UseWeek.Value)), ""}
 		if !r.Rises {
 			row[3], row[6] = "", "rises neither with the load nor with time: no resource that is used up"
 		}

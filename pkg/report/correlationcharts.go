@@ -251,7 +251,7 @@ var days = [...]string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
 
 func heatMap(name, caption string, week []correlate.WeekCell, of func(correlate.WeekCell) float64, format func(float64) string, colour string) *Chart {
 	const w, left, top, cellW, cellH = 860, 44, 20, 33.4, 20
-	d := draw(w, top+7*cellH+4, name)
+	d := draw(w, top+7*cellH+26, name)
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, cell := range week {
 		if v := of(cell); v == v {
@@ -277,7 +277,24 @@ func heatMap(name, caption string, week []correlate.WeekCell, of func(correlate.
 			data.Rows = append(data.Rows, []string{fmt.Sprintf("%s %02d:00", label, h), plain(v)})
 		}
 	}
+	legend(d, left, top+7*cellH+8, format(lo), format(hi), colour)
 	return &Chart{Name: name, Caption: fmt.Sprintf(caption, format(lo), format(hi)), SVG: d.svg(), Data: data, Brief: everyThirdHour(week, of, format)}
+}
+
+// legend shows which shade is which value; where all hours are alike there is nothing to tell apart.
+func legend(d *drawing, x, y float64, lo, hi, colour string) {
+	if lo == hi {
+		d.text(x, y+10, "start", dim, lo+" in every hour")
+		return
+	}
+	const steps, wide = 6, 26.0
+	d.text(x, y+10, "start", dim, lo)
+	x += 7 * float64(len([]rune(lo))+1)
+	for i := range steps {
+		share := scale{0, steps - 1, 0.06, 0.95}.at(float64(i))
+		fmt.Fprintf(d, `<rect x="%.1f" y="%.1f" width="%.1f" height="12" fill="%s" fill-opacity="%.3f"/>`, x+wide*float64(i), y, wide-1.5, colour, share)
+	}
+	d.text(x+wide*steps+6, y+10, "start", dim, hi)
 }
 
 // everyThirdHour is a heat map for texts.

@@ -45,6 +45,9 @@ func (c *Correlation) quality() string {
 	if c.LeftOut > 0 {
 		parts = append(parts, whole(c.LeftOut)+" hours of incidents left out")
 	}
+	if c.Thin > 0 {
+		parts = append(parts, whole(c.Thin)+" hours with too few events to tell left out")
+	}
 	if len(parts) == 0 {
 		return "nothing missing, nothing left out"
 	}
@@ -173,6 +176,9 @@ func stepOf(f *Finding) string {
 	if knownStep(f) {
 		return f.StepWords
 	}
+	if f.SD > 0 && !math.IsInf(float64(f.SD), 0) {
+		return fmt.Sprintf("%s, its standard deviation", signal.Format(float64(f.SD), f.Unit))
+	}
 	return "standard deviation"
 }
 
@@ -266,10 +272,11 @@ func probability(p float64) string {
 func (c *Correlation) incidents() Section {
 	s := Section{Title: "Incidents in the period"}
 	if len(c.Incidents) == 0 {
-		s.text("None: no hour was so far from its usual that it had to be left out.")
+		s.text("None: no hour was further from its usual than chance makes it.")
 		return s
 	}
-	t := &Table{Name: "incidents", Head: []string{"from", "to", "short of what was expected", "90 % interval", "moved at the same time"}, Numbers: []bool{false, false, true, true, false}}
+	t := &Table{Name: "incidents", Head: []string{"from", "to", "short of what was expected", "90 % interval", "moved at the same time", "told as", "page"}, Numbers: []bool{false, false, true, true, false, false, false}}
+	used := false
 	for _, i := range c.Incidents {
 		lost, interval := "–", "–"
 		r, unit := i.Lost, c.unit()
@@ -284,13 +291,19 @@ func (c *Correlation) incidents() Section {
 			}
 		}
 		moved := list(i.SameTime, details)
-		if moved == "" {
+		if moved == "" && !i.InUse {
 			moved = "nothing explains it"
 		}
-		t.Rows = append(t.Rows, []string{i.Start.Format("Mon 2 Jan 15:04"), i.End.Format("Mon 2 Jan 15:04"), lost, interval, moved})
+		used = used || i.InUse
+		t.Rows = append(t.Rows, []string{i.Start.Format("Mon 2 Jan 15:04"), i.End.Format("Mon 2 Jan 15:04"), lost, interval, moved, i.Told, i.URL})
 	}
+	t.dropEmpty()
 	s.Blocks = append(s.Blocks, t)
-	s.text("These hours are left out of all relations. A negative shortfall is a gain.")
+	if used {
+		s.text("Hours that are improbable by themselves are left out of all relations; what was told and shows in no whole hour is not. A negative shortfall is a gain.")
+	} else {
+		s.text("These hours are left out of all relations. A negative shortfall is a gain.")
+	}
 	return s
 }
 
@@ -305,7 +318,7 @@ func (c *Correlation) howSure() Section {
 	s.text("To prove cause: slow a small share of traffic on purpose, or compare before and after a known release.")
 	s.text("**A**: found and stable at equal traffic, without any one week, and in the evaluation of the week before. " +
 		"**B**: as A, but traffic is not known, or the week before did not say so. **C**: found, but it turns between halves or loads, or the outcome moves first.")
-	s.text("Method %s: residuals from the hour-of-week mean of the other weeks; hours beyond 5 robust deviations of the outcome left out, of a measurement drawn back to 4; "+
+	s.text("Method %s: residuals from the hour-of-week mean of the other weeks; hours of the outcome that are as improbable as 5 standard deviations left out (of counts and ratios by the negative binomial distribution of their events), of a measurement drawn back to 4; "+
 		"lag by pre-whitened cross-correlation within ± %d hours; significance with the effective sample size × (w − 1)/w, Bonferroni over lags, and as it is without the week that "+
 		"speaks most for it; Benjamini–Hochberg at %.0f %% over %d groups of measurements that move together (Simes within each, p up to %.4g shown); effect by regression with "+
 		"autoregressive errors, traffic of three hours beside it; intervals over all lags that cannot be told apart, adjusted for selection (Benjamini–Yekutieli).",

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -95,4 +96,11 @@ func (d *Document) Write(w io.Writer, f Format) error {
 		return d.writeCSV(w)
 	}
 	return fmt.Errorf("write report: format %q is not one of md, html, json, csv", f)
+}
+
+// Text is the document as Write writes it.
+func (d *Document) Text(f Format) (string, error) {
+	var b bytes.Buffer
+	err := d.Write(&b, f)
+	return b.String(), err
 }

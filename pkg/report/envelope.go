@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/correlate"
-	"github.com/baseliner/baseliner/pkg/signal"
 )
 
 // EnvelopeInput is what an envelope report is made of.
@@ -119,6 +118,13 @@ func (e *EnvelopeReport) Document() *Document {
 
 func share(v Number) string { return fmt.Sprintf("%.0f %%", 100*float64(v)) }
 
+func shares(low, high Number) string {
+	if a, b := share(low), share(high); a != b {
+		return a + " to " + b
+	}
+	return share(low)
+}
+
 func (e *EnvelopeReport) answer() Section {
 	s := Section{Title: "The answer"}
 	for _, b := range e.All {
@@ -129,8 +135,8 @@ func (e *EnvelopeReport) answer() Section {
 		switch b.Verdict {
 		case "knee":
 			s.Blocks = append(s.Blocks, Lead{Badge: "!", Grade: "C", Text: fmt.Sprintf(
-				"**%s** bends at **%s** of the peak (95 %% interval %s to %s): below, a tenth of the peak more goes with %s, above with **%s**.",
-				b.Name, share(b.Knee.Value), share(b.Knee.Low), share(b.Knee.High), format(b.Below), format(b.Above))})
+				"**%s** bends at **%s** of the peak (95 %% interval %s): below, a tenth of the peak more goes with %s, above with **%s**.",
+				b.Name, share(b.Knee.Value), shares(b.Knee.Low, b.Knee.High), format(b.Below), format(b.Above))})
 		case "faster":
 			s.Blocks = append(s.Blocks, Lead{Badge: "!", Grade: "C", Text: fmt.Sprintf(
 				"**%s** grows faster than the load: twice the load goes with **%.1f times** as much (95 %% interval %.1f to %.1f).",
@@ -168,9 +174,10 @@ func (e *EnvelopeReport) curve(b *Behaviour) *Chart {
 		lo, hi = min(lo, p.Low), max(hi, p.High)
 	}
 	y := scale{lo - 0.08*(hi-lo), hi + 0.08*(hi-lo), h - bottom, top}
+	format, word := axis(b.Unit)
 	for _, v := range y.ticks(5) {
 		d.lineTo(left, y.at(v), w-right, y.at(v), rule, 1, "")
-		d.text(left-8, y.at(v)+4, "end", dim, signal.Format(v, b.Unit))
+		d.text(left-8, y.at(v)+4, "end", dim, format(v))
 	}
 	if b.Knee != nil {
 		d.rect(x.at(float64(b.Knee.Low)), top, max(x.at(float64(b.Knee.High))-x.at(float64(b.Knee.Low)), 2), h-bottom-top, "#fbe9e7")
@@ -196,10 +203,14 @@ func (e *EnvelopeReport) curve(b *Behaviour) *Chart {
 		d.text(x.at(v), h-bottom+18, "middle", dim, share(Number(v)))
 	}
 	d.text((left+w-right)/2, h-8, "middle", ink, e.Traffic+", of the usual weekly peak")
-	d.text(4, 14, "start", ink, b.Name)
+	title := b.Name
+	if word != "" {
+		title += ", " + word
+	}
+	d.text(4, 14, "start", ink, title)
 	caption := fmt.Sprintf("**%s**: mean of hours at a load, with 95 %% intervals.", b.Name)
 	if b.Knee != nil {
-		caption += fmt.Sprintf(" The knee lies between %s and %s.", share(b.Knee.Low), share(b.Knee.High))
+		caption += fmt.Sprintf(" The knee lies at %s.", shares(b.Knee.Low, b.Knee.High))
 	}
 	return &Chart{Name: "load " + b.Name, Caption: caption, SVG: d.svg(), Data: data}
 }
@@ -215,11 +226,15 @@ func (e *EnvelopeReport) table() Section {
 		t.Head, t.Numbers = append(t.Head, fmt.Sprintf("%.0f %%", 100*l)), append(t.Numbers, true)
 	}
 	for _, b := range e.All {
+		format, word := axis(b.Unit)
 		row := []string{b.Name, cmp.Or(verdictWords[b.Verdict], b.Why)}
+		if word != "" {
+			row[0] += ", " + word
+		}
 		for i := range correlate.Loads {
 			cell := ""
 			if i < len(b.Rows) && b.Rows[i].P50 == b.Rows[i].P50 {
-				cell = fmt.Sprintf("%s, %s", signal.Format(float64(b.Rows[i].P50), b.Unit), signal.Format(float64(b.Rows[i].P95), b.Unit))
+				cell = format(float64(b.Rows[i].P50)) + ", " + format(float64(b.Rows[i].P95))
 			}
 			row = append(row, cell)
 		}

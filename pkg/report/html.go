@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"html/template"
 	"io"
+	"regexp"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ var page string
 //go:embed report.css
 var style string
 
-var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"rich": rich}).Parse(page))
+var pageTemplate = template.Must(template.New("report").Funcs(template.FuncMap{"rich": rich, "cell": cell}).Parse(page))
 
 // writeHTML writes one file that needs no other: style and drawings are inside, and there is no script.
 func (d *Document) writeHTML(w io.Writer) error {
@@ -59,6 +60,9 @@ func (d *Document) writeHTML(w io.Writer) error {
 
 // rich escapes a text and sets **bold**.
 func rich(s string) template.HTML {
+	if (strings.HasPrefix(s, "http://") || strings.HasPrefix(s, "https://")) && !strings.ContainsAny(s, " \n") {
+		return template.HTML(`<a href="` + template.HTMLEscapeString(s) + `">open</a>`)
+	}
 	var b strings.Builder
 	for i, part := range strings.Split(s, "**") {
 		if i%2 == 1 {
@@ -68,6 +72,17 @@ func rich(s string) template.HTML {
 		}
 	}
 	return template.HTML(b.String())
+}
+
+// Names of signals may be broken at breaks, a number and its unit may not.
+var (
+	breaks = strings.NewReplacer("_", "_<wbr>", "{", "{<wbr>")
+	units  = regexp.MustCompile(`(\d) ([%a-zA-Zµ])`)
+)
+
+// cell is a text of a table.
+func cell(s string) template.HTML {
+	return template.HTML(breaks.Replace(units.ReplaceAllString(string(rich(s)), "$1\u00a0$2")))
 }
 
 // IsNumber tells the template which cells stand to the right.

@@ -155,11 +155,7 @@ func (i *Impact) bars(data Table) *Chart {
 		at := func(v Number) float64 { return min(max(x.at(float64(v)), left), w-right) }
 		d.rect(left, y, at(m.Value)-left, 18, "#9db9d3")
 		d.lineTo(at(m.Low), y+9, at(m.High), y+9, ink, 1.5, "")
-		name := r.Driver
-		if runes := []rune(name); len(runes) > 38 {
-			name = string(runes[:37]) + "…"
-		}
-		d.text(left-8, y+13, "end", ink, name)
+		d.text(left-8, y+13, "end", ink, shortened(r.Driver))
 	}
 	d.lineTo(left, 4, left, foot, dim, 1, "")
 	return &Chart{Name: "impact lost", Caption: "Lost in 30 days to the time worse than usual; lines are 95 % intervals, which allow for the choice.", SVG: d.svg(), Data: data}

@@ -5,6 +5,8 @@ import (
 	"html"
 	"math"
 	"strings"
+
+	"github.com/baseliner/baseliner/pkg/signal"
 )
 
 // The colours of drawings are fixed: a report is printed and mailed, and looks the same everywhere.
@@ -51,6 +53,22 @@ func (d *drawing) dot(x, y, r float64, colour string) {
 // text anchors at start, middle or end.
 func (d *drawing) text(x, y float64, anchor, colour, s string) {
 	fmt.Fprintf(d, `<text x="%.1f" y="%.1f" text-anchor="%s" fill="%s">%s</text>`, x, y, anchor, colour, html.EscapeString(s))
+}
+
+// shortened is a name that fits beside a row.
+func shortened(name string) string {
+	if runes := []rune(name); len(runes) > 36 {
+		return string(runes[:35]) + "…"
+	}
+	return name
+}
+
+// axis writes the numbers at the ticks without the unit where that is a word, and returns the word for the title of the axis.
+func axis(unit string) (format func(float64) string, word string) {
+	if text := signal.Format(1, unit); text == "1 "+unit && strings.Trim(unit, "abcdefghijklmnopqrstuvwxyz") != unit && len(unit) > 2 {
+		return func(v float64) string { return signal.Format(v, "") }, unit
+	}
+	return func(v float64) string { return signal.Format(v, unit) }, ""
 }
 
 func (d *drawing) area(points [][2]float64, colour string) {

@@ -3,6 +3,8 @@ package state
 import (
 	"cmp"
 	"encoding/binary"
+	"errors"
+	"math"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -26,34 +28,58 @@ func PutIncident(tx *bbolt.Tx, in *Incident) error {
 	return b.Put([]byte(in.ID), append(binary.BigEndian.AppendUint64(nil, uint64(in.Start)), in.Text...))
 }
 
-// Incidents returns all of them, the newest first.
-func Incidents(tx *bbolt.Tx) (all []Incident, err error) {
+// EachIncident gives those that began before the instant, the newest first, until f wants no more. Only begins are read of what it does
+// not come to. The text is valid until f returns.
+func EachIncident(tx *bbolt.Tx, before int64, f func(in *Incident) (more bool)) error {
 	b := tx.Bucket(incidentsBucket)
 	if b == nil {
-		return nil, nil
+		return nil
 	}
-	err = b.ForEach(func(k, v []byte) error {
-		if len(v) >= 8 {
-			all = append(all, Incident{string(k), int64(binary.BigEndian.Uint64(v)), slices.Clone(v[8:])})
+	var all []Incident
+	err := b.ForEach(func(k, v []byte) error {
+		if len(v) < 8 {
+			return nil
+		}
+		if start := int64(binary.BigEndian.Uint64(v)); start < before {
+			all = append(all, Incident{string(k), start, v[8:]})
 		}
 		return nil
 	})
 	slices.SortFunc(all, func(a, b Incident) int { return cmp.Or(cmp.Compare(b.Start, a.Start), cmp.Compare(a.ID, b.ID)) })
-	return all, err
+	for i := range all {
+		if !f(&all[i]) {
+			break
+		}
+	}
+	return err
+}
+
+// FindIncident returns the one of an id; nil when there is none.
+func FindIncident(tx *bbolt.Tx, id string) *Incident {
+	b := tx.Bucket(incidentsBucket)
+	if b == nil {
+		return nil
+	}
+	v := b.Get([]byte(id))
+	if len(v) < 8 {
+		return nil
+	}
+	return &Incident{id, int64(binary.BigEndian.Uint64(v)), slices.Clone(v[8:])}
 }
 
 // DropIncidents forgets those that began before the instant, and all but the newest keep.
 func DropIncidents(tx *bbolt.Tx, before int64, keep int) error {
-	all, err := Incidents(tx)
-	if err != nil {
-		return err
-	}
-	for i, in := range all {
-		if in.Start < before || i >= keep {
-			if err := tx.Bucket(incidentsBucket).Delete([]byte(in.ID)); err != nil {
-				return err
-			}
+	var old []string
+	n := 0
+	err := EachIncident(tx, math.MaxInt64, func(in *Incident) bool {
+		if in.Start < before || n >= keep {
+			old = append(old, in.ID)
 		}
+		n++
+		return true
+	})
+	for _, id := range old {
+		err = errors.Join(err, tx.Bucket(incidentsBucket).Delete([]byte(id)))
 	}
-	return nil
+	return err
 }

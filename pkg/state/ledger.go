@@ -99,6 +99,9 @@ func PutMeta(tx *bbolt.Tx, name string, v []byte) error {
 	return tx.Bucket(metaBucket).Put([]byte(name), v)
 }
 
+// DropMeta forgets what PutMeta stored.
+func DropMeta(tx *bbolt.Tx, name string) error { return tx.Bucket(metaBucket).Delete([]byte(name)) }
+
 // Meta reads what PutMeta stored; nil when there is nothing. The slice is valid during the transaction only.
 func Meta(tx *bbolt.Tx, name string) []byte { return tx.Bucket(metaBucket).Get([]byte(name)) }
 

@@ -2,6 +2,7 @@ package web
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -25,6 +26,7 @@ type incidentPage struct {
 	One      *IncidentView
 	When     string
 	First    []suspectLine
+	Former   []string // who was said to be first before
 	Broken   *suspectLine
 	Impact   []impactLine
 	Causes   []suspectLine
@@ -79,6 +81,17 @@ func (p *incidentPage) fill(i *IncidentView, c clock) {
 	}
 	for k := range i.FirstMovers {
 		p.First = append(p.First, newSuspectLine(&i.FirstMovers[k], c))
+	}
+	for _, f := range i.Former {
+		var names []string
+		for k := range f.FirstMovers {
+			name := f.FirstMovers[k].Signal
+			if own := series.FromMap(f.FirstMovers[k].Labels); len(own) > 0 {
+				name += " " + own.String()
+			}
+			names = append(names, name)
+		}
+		p.Former = append(p.Former, fmt.Sprintf("Until %s it said %s.", c.at(f.Until), strings.Join(names, " and ")))
 	}
 	if i.Broken != nil {
 		line := newSuspectLine(i.Broken, c)
@@ -219,23 +232,21 @@ func (h *handler) incidentCards(c clock) (open, ended []incidentCard) {
 	if h.Incidents == nil {
 		return nil, nil
 	}
-	all, err := h.Incidents.Incidents()
+	card := func(i *IncidentView) incidentCard {
+		return incidentCard{Title: "Incident", Summary: i.Summary, When: incidentWhen(i, c), Link: incidentLink(i.ID), State: "firing", Impact: i.Annotations["impact"], Severity: i.Severity}
+	}
+	last, err := h.Incidents.Open()
+	for k := range last[:min(len(last), maxIncidentCards)] {
+		open = append(open, card(&last[k]))
+	}
+	err = errors.Join(err, h.Incidents.Each(time.Time{}, func(i *IncidentView) bool {
+		if i.State == "resolved" {
+			ended = append(ended, card(i))
+		}
+		return len(ended) < maxEndedCards
+	}))
 	if err != nil {
 		h.Logger.Error("incidents are not shown", "err", err)
-		return nil, nil
-	}
-	for k := range all {
-		i := &all[k]
-		if i.State == "merged" {
-			continue
-		}
-		one := incidentCard{Title: "Incident", Summary: i.Summary, When: incidentWhen(i, c), Link: incidentLink(i.ID), State: "firing", Impact: i.Annotations["impact"], Severity: i.Severity}
-		switch {
-		case i.open() && len(open) < maxIncidentCards:
-			open = append(open, one)
-		case !i.open() && len(ended) < maxEndedCards:
-			ended = append(ended, one)
-		}
 	}
 	return open, ended
 }

@@ -9,9 +9,14 @@ import (
 )
 
 // Incidents gives the incidents that are kept, the newest first. It is safe for concurrent use; what it returns belongs to
-// the caller, who only reads it.
+// the caller, who only reads it. What nobody comes to is not read.
 type Incidents interface {
-	Incidents() ([]IncidentView, error)
+	// Each gives those that began before an instant, zero for all, until f wants no more.
+	Each(before time.Time, f func(*IncidentView) (more bool)) error
+	// Open are those that last.
+	Open() ([]IncidentView, error)
+	// Find returns the one of an id; nil when there is none.
+	Find(id string) (*IncidentView, error)
 }
 
 // IncidentView is one story: anomalies that overlap in time and have to do with each other.
@@ -30,6 +35,7 @@ type IncidentView struct {
 	// The three boxes: who moved first, several at the same time; where it shows; what it came to.
 	FirstMovers  []SuspectView `json:"first_movers"`
 	Simultaneous bool          `json:"simultaneous,omitempty"`
+	Former       []FormerView  `json:"former_first_movers,omitempty"` // who was told to be the first before, oldest first
 	Broken       *SuspectView  `json:"broken_service,omitempty"`
 	Impact       []ImpactView  `json:"impact"`
 
@@ -53,6 +59,12 @@ type SuspectView struct {
 	CoMovement float64           `json:"co_movement,omitempty"` // correlation with what suffered
 	Since      time.Time         `json:"since,omitzero"`
 	Anomalous  bool              `json:"anomalous"` // it is an anomaly of the incident itself
+}
+
+// FormerView is who was told to have moved first, until more was known.
+type FormerView struct {
+	FirstMovers []SuspectView `json:"first_movers"`
+	Until       time.Time     `json:"until"`
 }
 
 // ImpactView is what a business signal lost. Low and high are absent while the past is too short to tell.
@@ -112,31 +124,42 @@ type MemberView struct {
 
 func (i *IncidentView) open() bool { return i.State == "open" }
 
-// ownIncidents is GET incidents?state=&limit=.
+// ownIncidents is GET incidents?state=&limit=&before=.
 func (h *handler) ownIncidents(r *http.Request) (answer, error) {
 	limit, err := limitParam(r, "limit")
 	if err != nil {
 		return answer{}, err
 	}
-	all, err := h.Incidents.Incidents()
-	if err != nil {
-		return answer{}, err
+	var before time.Time
+	if r.FormValue("before") != "" {
+		if before, err = timeParam(r, "before", before); err != nil {
+			return answer{}, err
+		}
 	}
 	out := []IncidentView{}
 	state := r.FormValue("state")
 	if states := []string{"", "open", "resolved", "merged"}; !slices.Contains(states, state) {
 		return answer{}, &apiError{typ: errBadData, err: fmt.Errorf("invalid parameter \"state\": %q is not one of open, resolved, merged", state)}
 	}
-	for _, i := range all {
-		if state != "" && i.State != state {
-			continue
+	take := func(i *IncidentView) (more bool) {
+		if state == "" || i.State == state {
+			out = append(out, *i)
 		}
-		if limit > 0 && len(out) == limit {
-			break
-		}
-		out = append(out, i)
+		return limit == 0 || len(out) < limit
 	}
-	return answer{data: out}, nil
+	if state != "open" {
+		err = h.Incidents.Each(before, take)
+		return answer{data: out}, err
+	}
+	open, err := h.Incidents.Open()
+	for i := range open {
+		if before.IsZero() || open[i].StartsAt.Before(before) {
+			if !take(&open[i]) {
+				break
+			}
+		}
+	}
+	return answer{data: out}, err
 }
 
 // ownIncident is GET incidents/{id}.
@@ -149,14 +172,9 @@ func (h *handler) ownIncident(r *http.Request) (answer, error) {
 }
 
 func (h *handler) incident(id string) (*IncidentView, error) {
-	all, err := h.Incidents.Incidents()
-	if err != nil {
-		return nil, err
+	one, err := h.Incidents.Find(id)
+	if err == nil && one == nil {
+		err = &apiError{typ: errNotFound, err: errors.New("no such incident: " + id)}
 	}
-	for i := range all {
-		if all[i].ID == id {
-			return &all[i], nil
-		}
-	}
-	return nil, &apiError{typ: errNotFound, err: errors.New("no such incident: " + id)}
+	return one, err
 }

@@ -2,7 +2,9 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -10,11 +12,40 @@ import (
 
 // fakeIncidents answers from a list, or fails.
 type fakeIncidents struct {
-	all []IncidentView
-	err error
+	all  []IncidentView
+	err  error
+	read int
 }
 
-func (f *fakeIncidents) Incidents() ([]IncidentView, error) { return f.all, f.err }
+func (f *fakeIncidents) Each(before time.Time, take func(*IncidentView) bool) error {
+	for i := range f.all {
+		if before.IsZero() || f.all[i].StartsAt.Before(before) {
+			f.read++
+			if !take(&f.all[i]) {
+				break
+			}
+		}
+	}
+	return f.err
+}
+
+func (f *fakeIncidents) Open() (open []IncidentView, err error) {
+	for i := range f.all {
+		if f.all[i].State == "open" {
+			open = append(open, f.all[i])
+		}
+	}
+	return open, f.err
+}
+
+func (f *fakeIncidents) Find(id string) (*IncidentView, error) {
+	for i := range f.all {
+		if f.all[i].ID == id {
+			return &f.all[i], f.err
+		}
+	}
+	return nil, f.err
+}
 
 func number(x float64) *float64 { return &x }
 
@@ -74,6 +105,11 @@ func TestIncidents(t *testing.T) {
 	check("", "open1", "past1", "part1")
 	check("?state=open", "open1")
 	check("?limit=2", "open1", "past1")
+	check("?before="+url.QueryEscape(testNow.Add(-30*time.Minute).Format(time.RFC3339)), "past1") // the next page
+	check("?state=open&before=" + url.QueryEscape(testNow.Add(-30*time.Minute).Format(time.RFC3339)))
+	if w := get(t, h, "/api/baseliner/v1/incidents?before=yesterday"); w.Code != http.StatusBadRequest {
+		t.Errorf("before yesterday: %d %s", w.Code, w.Body)
+	}
 	if w := get(t, h, "/api/baseliner/v1/incidents?state=firing"); w.Code != http.StatusBadRequest || !strings.Contains(w.Body.String(), "open, resolved, merged") {
 		t.Errorf("an unknown state: %d %s", w.Code, w.Body)
 	}
@@ -101,4 +137,22 @@ func TestIncidentPage(t *testing.T) {
 	o.Incidents = &fakeIncidents{err: errors.New("ledger is gone")}
 	h = newTestHandler(t, o)
 	contains(t, page(t, h, "/", http.StatusOK), "checkout_latency_p95") // the rest of the page stands
+}
+
+// TestAViewReadsFewIncidents: of a thousand that are kept, pages and the API read what they show.
+func TestAViewReadsFewIncidents(t *testing.T) {
+	o := options(t)
+	many := &fakeIncidents{}
+	for i := range 1000 {
+		at := testNow.Add(-time.Duration(i) * time.Hour)
+		many.all = append(many.all, IncidentView{ID: fmt.Sprint(i), State: "resolved", StartsAt: at.Add(-time.Minute), EndsAt: at, Summary: "over"})
+	}
+	o.Incidents = many
+	h := newTestHandler(t, o)
+	for path, most := range map[string]int{"/": maxEndedCards, "/incident?id=999": 0, "/api/baseliner/v1/incidents?limit=10": 10, "/api/baseliner/v1/incidents/999": 0, "/api/baseliner/v1/incidents?state=open": 0} {
+		many.read = 0
+		if w := get(t, h, path); w.Code != http.StatusOK || many.read > most {
+			t.Errorf("%s: %d, %d incidents were read, want at most %d", path, w.Code, many.read, most)
+		}
+	}
 }

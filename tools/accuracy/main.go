@@ -35,6 +35,7 @@ import (
 // options are the flags of all commands.
 type options struct {
 	data, set       string
+	seed            int
 	series, kinds   bool
 	json, short     bool
 	all             bool // commands that have nothing to measure are left out
@@ -140,6 +141,7 @@ func parse(name string, args []string) (options, error) {
 	f.BoolVar(&o.kinds, "kinds", o.all, "judge: recall by kind of injection")
 	f.BoolVar(&o.json, "json", false, "print one JSON object instead of markdown tables")
 	f.BoolVar(&o.short, "short", false, "generated data: fewer and shorter series, to see that it works")
+	f.IntVar(&o.seed, "seed", 0, "relations: draw other families")
 	f.StringVar(&o.taxi, "taxi", "cmd/baseliner/testdata/nab/nyc_taxi.csv.gz", "taxi: the file of the Numenta Anomaly Benchmark")
 	f.StringVar(&o.alarmFile, "alarms", "", "nab: write file,timestamp,score of every alarm at the optimised threshold to this file")
 	f.StringVar(&o.page, "write", "", "put the tables into this page of documentation, at their marks")

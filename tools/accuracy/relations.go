@@ -153,8 +153,9 @@ func runRelations(o options) (finding, error) {
 		if o.short {
 			n = max(n/20, 2)
 		}
+		first := o.seed * 1000 // families of other seeds are others
 		counts := make([]familyCount, n)
-		parallel(n, func(i int) { counts[i] = k.judge(i) })
+		parallel(n, func(i int) { counts[i] = k.judge(first + i) })
 		l := k.line(counts)
 		out.Lines = append(out.Lines, l)
 		errs = append(errs, l.failures(o.short)...)

@@ -29,6 +29,7 @@ var (
 	bucketFlaps      = []byte("alert_flaps")       // fingerprint → what came and went lately
 	bucketSpent      = []byte("alert_spent")       // hash of the receiver → what it was told lately
 	bucketWeek       = []byte("alert_week")        // what the next digest tells
+	bucketPast       = []byte("alert_past")        // begin and fingerprint → what reports remember of it
 	bucketDead       = []byte("alert_dead_letters")
 )
 
@@ -36,7 +37,7 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Prepare creates what is missing.
 func Prepare(tx *bbolt.Tx) error {
-	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketForeign, bucketFlaps, bucketSpent, bucketWeek, bucketDead} {
+	for _, b := range [][]byte{bucketKnown, bucketQueue, bucketEpisodes, bucketGroups, bucketDeliveries, bucketBoard, bucketSilences, bucketForeign, bucketFlaps, bucketSpent, bucketWeek, bucketPast, bucketDead} {
 		if _, err := tx.CreateBucketIfNotExists(b); err != nil {
 			return fmt.Errorf("prepare outbox: %w", err)
 		}

@@ -129,7 +129,7 @@ func sample() *alert.Notification {
 
 func convert(e *alert.Episode) template.Alert {
 	a := template.Alert{
-		Status: "firing", Labels: kv(e.Labels), Annotations: kv(e.Annotations),
+		Status: "firing", Labels: kv(e.Shown()), Annotations: kv(e.Annotations),
 		StartsAt: time.UnixMilli(e.StartsAt).UTC(), GeneratorURL: e.GeneratorURL, Fingerprint: e.Fingerprint,
 	}
 	if !e.Firing {

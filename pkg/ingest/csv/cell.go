@@ -1,10 +1,10 @@
 package csv
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/baseliner/baseliner/pkg/series"
@@ -16,8 +16,48 @@ const (
 	maxSeconds = 253402300799
 )
 
+// plainDigits are so many that a float holds them exactly.
+const plainDigits = 15
+
+var powersOfTen = func() (powers [plainDigits + 1]float64) {
+	power := 1.0
+	for i := range powers {
+		powers[i] = power
+		power *= 10
+	}
+	return powers
+}()
+
+// parseDigits reads what nearly every cell is, digits with at most one point: their number without it, and how many are
+// behind it. ok is false of anything else.
+func parseDigits(cell []byte) (digits int64, behind int, ok bool) {
+	if len(cell) > plainDigits+1 {
+		return 0, 0, false
+	}
+	count, point := 0, -1
+	for i, c := range cell {
+		switch {
+		case c >= '0' && c <= '9':
+			digits = 10*digits + int64(c-'0')
+			count++
+		case c == '.' && point < 0:
+			point = i
+		default:
+			return 0, 0, false
+		}
+	}
+	if point >= 0 {
+		behind = len(cell) - 1 - point
+	}
+	return digits, behind, count > 0 && count <= plainDigits
+}
+
 // parseTime reads unix seconds, whole or fractional, or RFC 3339, as unix milliseconds.
-func parseTime(s string) (int64, error) {
+func parseTime(cell []byte) (int64, error) {
+	if whole, behind, ok := parseDigits(cell); ok && behind == 0 && whole <= maxSeconds {
+		return whole * 1000, nil
+	}
+	s := string(cell)
 	if whole, err := strconv.ParseInt(s, 10, 64); err == nil {
 		if whole < minSeconds || whole > maxSeconds {
 			return 0, outOfRange(s, float64(whole))
@@ -45,16 +85,27 @@ func outOfRange(s string, seconds float64) error {
 }
 
 // parseValue reads a number. The empty cell is a missing sample; NaN and the infinities are no observation either.
-func parseValue(s string) (float64, series.Missing, error) {
-	if s == "" {
+func parseValue(cell []byte) (float64, series.Missing, error) {
+	if len(cell) == 0 {
 		return 0, series.NoData, nil
 	}
-	v, err := strconv.ParseFloat(s, 64)
+	unsigned := cell
+	if cell[0] == '-' {
+		unsigned = cell[1:]
+	}
+	if digits, behind, ok := parseDigits(unsigned); ok {
+		v := float64(digits) / powersOfTen[behind] // both exact, so this is rounded as it should be
+		if len(unsigned) < len(cell) {
+			v = -v
+		}
+		return v, series.Observed, nil
+	}
+	v, err := strconv.ParseFloat(string(cell), 64)
 	switch {
 	case math.IsNaN(v) || math.IsInf(v, 0) && err == nil:
 		return 0, series.NotANumber, nil
 	case err != nil:
-		return 0, series.Observed, fmt.Errorf("%q is not a number", s)
+		return 0, series.Observed, fmt.Errorf("%q is not a number", cell)
 	}
 	return v, series.Observed, nil
 }
@@ -82,8 +133,8 @@ func (t Truth) String() string {
 	}
 }
 
-func parseTruth(s string) (Truth, error) {
-	switch strings.TrimSuffix(s, ".0") { // spreadsheets and data frames turn integers into floats
+func parseTruth(cell []byte) (Truth, error) {
+	switch string(bytes.TrimSuffix(cell, []byte(".0"))) { // spreadsheets and data frames turn integers into floats
 	case "":
 		return Unlabelled, nil
 	case "0":
@@ -91,6 +142,6 @@ func parseTruth(s string) (Truth, error) {
 	case "1":
 		return Anomalous, nil
 	default:
-		return Unlabelled, fmt.Errorf("%q is neither 0 nor 1", s)
+		return Unlabelled, fmt.Errorf("%q is neither 0 nor 1", cell)
 	}
 }

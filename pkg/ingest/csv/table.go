@@ -3,8 +3,6 @@ package csv
 import (
 	"bufio"
 	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -17,40 +15,37 @@ const timestampColumn = "timestamp"
 
 // table reads records under a header and knows where it is.
 type table struct {
+	*records
 	name    string // of the file, for errors
-	csv     *csv.Reader
 	columns []string
 	when    int // index of the timestamp column
 
 	anyOrder bool // rows need not be in order of time
 
-	cells []string // of the current record, valid until the next; trimmed
-	line  int      // of the current record
-	time  int64    // of the current record, unix milliseconds
-	rows  int
+	time int64 // of the current record, unix milliseconds
+	rows int
 }
 
 func newTable(name string, r io.Reader) (*table, error) {
-	buffered := bufio.NewReader(r)
+	buffered := bufio.NewReaderSize(r, lineBytes)
 	if mark, _ := buffered.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
 		_, _ = buffered.Discard(len(mark)) // they are in the buffer
 	}
-	t := &table{name: name, csv: csv.NewReader(buffered)}
-	t.csv.FieldsPerRecord = -1 // counted here, for a message with the place
-	t.csv.ReuseRecord = true
+	t := &table{records: newRecords(buffered), name: name}
 	if ok, err := t.read(); err != nil {
 		return nil, err
 	} else if !ok {
 		return nil, fmt.Errorf("%s: no header: the file is empty", name)
 	}
-	t.columns = slices.Clone(t.cells)
-	for i, c := range t.columns {
+	for i, cell := range t.cells {
+		c := string(cell)
 		if c == "" {
 			return nil, fmt.Errorf("%s:%d: header: column %d has no name", name, t.line, i+1)
 		}
-		if slices.Contains(t.columns[:i], c) {
+		if slices.Contains(t.columns, c) {
 			return nil, fmt.Errorf("%s:%d: header: two columns are named %q", name, t.line, c)
 		}
+		t.columns = append(t.columns, c)
 	}
 	if t.when = slices.Index(t.columns, timestampColumn); t.when < 0 {
 		return nil, fmt.Errorf("%s:%d: header: no column is named %s in %q", name, t.line, timestampColumn, start(strings.Join(t.columns, ",")))
@@ -60,27 +55,15 @@ func newTable(name string, r io.Reader) (*table, error) {
 
 // read reads the next record, false at the end of the file.
 func (t *table) read() (bool, error) {
-	cells, err := t.csv.Read()
-	if err == io.EOF {
-		return false, nil
+	ok, err := t.records.next()
+	switch {
+	case err == nil:
+		return ok, nil
+	case t.line == 0:
+		return false, fmt.Errorf("%s: %w", t.name, err)
+	default:
+		return false, fmt.Errorf("%s:%d: %w", t.name, t.line, err)
 	}
-	if err != nil {
-		return false, t.broken(err)
-	}
-	t.line, _ = t.csv.FieldPos(0)
-	for i, c := range cells {
-		cells[i] = strings.TrimSpace(c)
-	}
-	t.cells = cells
-	return true, nil
-}
-
-// broken says where a record is that is none.
-func (t *table) broken(err error) error {
-	if syntax := (*csv.ParseError)(nil); errors.As(err, &syntax) {
-		return fmt.Errorf("%s:%d: %w", t.name, syntax.Line, syntax.Err)
-	}
-	return fmt.Errorf("%s: %w", t.name, err)
 }
 
 // next reads the next row and its time. again says that the time is that of the row before.

@@ -86,7 +86,7 @@ func NewRemote(o RemoteOptions) (*Remote, error) {
 
 // Ping asks for nothing in particular, to tell early that the server cannot be reached or does not let us in.
 func (r *Remote) Ping(ctx context.Context) error {
-	_, _, err := r.number(ctx, "vector(1)", time.Now().UnixMilli())
+	_, err := r.number(ctx, "vector(1)", time.Now().UnixMilli())
 	return err
 }
 
@@ -137,6 +137,9 @@ func (r *Remote) Evaluate(ctx context.Context, expr string, lookback time.Durati
 	if err != nil {
 		return nil, q.offset, err
 	}
+	if err := q.count(ctx, r, lookback, results, from, to, step); err != nil {
+		return nil, q.offset, err
+	}
 	for _, res := range results {
 		for i := range res.Points {
 			p := &res.Points[i]
@@ -185,20 +188,20 @@ func (r *Remote) matrix(ctx context.Context, expr string, lookback time.Duration
 	return m, nil
 }
 
-// number asks for one number at t; ok is false when there is none.
-func (r *Remote) number(ctx context.Context, expr string, t int64) (x float64, ok bool, err error) {
+// number asks for one number at t, 0 when there is none.
+func (r *Remote) number(ctx context.Context, expr string, t int64) (float64, error) {
 	v, err := r.ask(ctx, expr, func(ctx context.Context) (model.Value, error) {
 		v, _, err := r.api.Query(ctx, expr, time.UnixMilli(t).UTC())
 		return v, err
 	})
 	if err != nil {
-		return 0, false, err
+		return 0, err
 	}
 	vector, ok := v.(model.Vector)
 	if !ok || len(vector) == 0 {
-		return 0, false, nil
+		return 0, nil
 	}
-	return float64(vector[0].Value), true, nil
+	return float64(vector[0].Value), nil
 }
 
 // ask does a query when it is its turn, and again if the server or the way to it failed.

@@ -90,9 +90,29 @@ func TestRemoteEqualsEmbedded(t *testing.T) {
 	feed(t, db, start+80*minute, start+110*minute, "a", "job", "x") // ten minutes are missing
 	feed(t, db, start, start+110*minute, "b", "job", "x")
 	feed(t, db, start+75*minute, start+110*minute, "late", "job", "x") // nobody knew it before
-	server := serve(t, db, nil)
+	for i := range 6 {                                                 // one is gone for ten minutes, another for good
+		end := []int64{110, 110, 110, 85, 110, 75}[i]
+		shop := []string{"job", "shop", "zone", fmt.Sprint(i % 2), "instance", fmt.Sprint(i)}
+		feed(t, db, start, start+min(end, 70)*minute, "c", shop...)
+		feed(t, db, start+(70+int64(i/5*10))*minute+15*second, start+end*minute, "c", shop...)
+		feed(t, db, start, start+110*minute, "d", shop...)
+	}
+	feed(t, db, start, start+110*minute, "own", "queue", "x") // without an instance
+	feed(t, db, start, start+72*minute, "own", "queue", "y")
+	var counted atomic.Int64
+	server := serve(t, db, func(_ http.ResponseWriter, r *http.Request) bool {
+		if err := r.ParseForm(); err != nil {
+			t.Error(err)
+		}
+		if strings.HasPrefix(r.Form.Get("query"), "count by") {
+			counted.Add(1)
+		}
+		return true
+	})
 	engine := New(Options{})
 	for _, expr := range []string{
+		"sum(rate(c[5m]))", "sum by (zone) (rate(c[5m]))", "sum(rate(c[5m] offset 5m))", "sum(rate(c[5m])) / sum(rate(d[5m]))", "sum(own)",
+		`sum by (z) (label_replace(rate(c[5m]), "z", "$1", "zone", "(.*)"))`, "histogram_quantile(0.9, sum by (le) (rate(c[5m])))",
 		"a", "rate(a[5m])", "sum by (job) (increase(a[10m]))", "a offset 5m", "a / b", "rate(a[5m]) + on (job) rate(b[5m])",
 		"sum(rate(late[5m])) or vector(0)", "sum(rate(a[5m])) or vector(0)", "max_over_time(rate(a[2m])[6m:1m])", "vector(1)", "nothing", "late",
 	} {
@@ -127,6 +147,18 @@ func TestRemoteEqualsEmbedded(t *testing.T) {
 			t.Errorf("%s at %s: %s, the embedded engine says nothing", expr, k, v)
 		}
 	}
+	counted.Store(0)
+	r := remote(t, RemoteOptions{URL: server.URL, Interval: 15 * time.Second})
+	for at := from; at <= to; at += minute {
+		for _, expr := range []string{"sum(a)", "sum(d)"} {
+			if _, _, err := r.Evaluate(context.Background(), expr, 0, at, at, minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if n := counted.Load(); n != 41+6 { // six exporters at each of 41 ticks; the only one after 1, 2, 4 … minutes
+		t.Errorf("exporters were counted %d times", n)
+	}
 }
 
 // points prints every point, by labels and minute.
@@ -134,7 +166,7 @@ func points(results []Result) map[string]string {
 	out := map[string]string{}
 	for _, r := range results {
 		for _, p := range r.Points {
-			v := fmt.Sprintf("%.9g", p.Value)
+			v := fmt.Sprintf("%.9g of %d", p.Value, p.Reporters)
 			if p.Missing != series.Observed {
 				v = p.Missing.String()
 			}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 
@@ -18,8 +20,8 @@ const intervalOver = 30 * time.Minute
 
 // remoteQuery is an expression with what is known of its selectors. A server does not tell which samples stand behind a
 // value, so it is asked for the time of the newest sample of every selector, at every tick: a value repeated or
-// extrapolated after its source fell silent is missing, as with the embedded engine. What cannot be seen from afar is
-// which of several series has stopped while others go on.
+// extrapolated after its source fell silent is missing, as with the embedded engine. Which of several series has stopped while
+// others go on is seen by their number alone.
 type remoteQuery struct {
 	need   requirement
 	offset time.Duration
@@ -41,6 +43,9 @@ type remoteSelector struct {
 	asked      bool            // whether there was any before the first tick
 	newest     map[int64]int64 // tick → time of the newest sample, of the span at hand
 	silent     bool            // at the last tick
+	whole      bool            // its exporters stand behind every result alike
+	countedAt  int64           // the tick at which they were asked for
+	pause      int64           // milliseconds after it in which one exporter is taken to stand behind each result
 	run        int64           // since when there is no hole, as far as ticks show; 0: longer than we look
 }
 
@@ -69,18 +74,13 @@ func newRemoteQuery(ast parser.Expr, interval time.Duration) *remoteQuery {
 }
 
 func selectorText(s *parser.VectorSelector) string {
-	matchers := ""
+	matchers := make([]string, len(s.LabelMatchers))
 	for i, m := range s.LabelMatchers {
-		if i > 0 {
-			matchers += ","
+		if matchers[i] = m.String(); m.Name == model.MetricNameLabel && m.Type == labels.MatchEqual {
+			matchers[i] = fmt.Sprintf("__name__=%q", m.Value)
 		}
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
-			matchers += fmt.Sprintf("__name__=%q", m.Value)
-			continue
-		}
-		matchers += m.String()
 	}
-	return "{" + matchers + "}"
+	return "{" + strings.Join(matchers, ",") + "}"
 }
 
 // keptVerdicts is for how many ticks it is remembered what was found.
@@ -127,7 +127,7 @@ func (q *remoteQuery) judge(ctx context.Context, r *Remote, lookback time.Durati
 // learn asks how far apart samples come and, once, whether there were any before.
 func (s *remoteSelector) learn(ctx context.Context, r *Remote, other time.Duration, from, to int64) error {
 	if s.interval == 0 || to-s.intervalAt >= time.Hour.Milliseconds() || to < s.intervalAt {
-		n, _, err := r.number(ctx, fmt.Sprintf("max(count_over_time(%s[%s]%s))", s.bare, promDuration(intervalOver), offsetText(s.offset)), to)
+		n, err := r.number(ctx, fmt.Sprintf("max(count_over_time(%s[%s]%s))", s.bare, promDuration(intervalOver), offsetText(s.offset)), to)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func (s *remoteSelector) learn(ctx context.Context, r *Remote, other time.Durati
 		}
 	}
 	if !s.asked {
-		n, _, err := r.number(ctx, fmt.Sprintf("max(count_over_time(%s[%s]%s))", s.bare, promDuration(time.Duration(bornWithin)*time.Millisecond), offsetText(s.offset)), from)
+		n, err := r.number(ctx, fmt.Sprintf("max(count_over_time(%s[%s]%s))", s.bare, promDuration(time.Duration(bornWithin)*time.Millisecond), offsetText(s.offset)), from)
 		if err != nil {
 			return err
 		}

@@ -140,18 +140,18 @@ type Sample struct {
 
 // Each calls f for every series with that metric name, its samples in [from, to] in the order of time. The samples are
 // only valid during the call.
-func (db *DB) Each(ctx context.Context, metric string, from, to int64, f func(labels.Labels, []Sample) error) error {
-	return Each(ctx, db, metric, from, to, f)
+func (db *DB) Each(ctx context.Context, metric string, from, to int64, f func(labels.Labels, []Sample) error, more ...*labels.Matcher) error {
+	return Each(ctx, db, metric, from, to, f, more...)
 }
 
 // Each is DB.Each for any storage.
-func Each(ctx context.Context, store storage.Queryable, metric string, from, to int64, f func(labels.Labels, []Sample) error) error {
+func Each(ctx context.Context, store storage.Queryable, metric string, from, to int64, f func(labels.Labels, []Sample) error, more ...*labels.Matcher) error {
 	q, err := store.Querier(from, to)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", metric, err)
 	}
 	defer q.Close()
-	set := q.Select(ctx, true, nil, labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, metric))
+	set := q.Select(ctx, true, nil, append([]*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, model.MetricNameLabel, metric)}, more...)...)
 	var buf []Sample
 	for set.Next() {
 		s := set.At()
