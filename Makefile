@@ -15,7 +15,7 @@ export BASELINER_PEERS ?= $(PEERS)
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes bench-correlation soak fuzz cover clean
+.PHONY: help run build test peers vet race verify fmt-check tidy-check lint update bench bench-accuracy bench-causes bench-correlation soak fuzz fuzz-short cover clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,8 +26,9 @@ run: build ## build and start the demo: a simulated shop, its past, an incident 
 build: ## build bin/baseliner, static
 	CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/baseliner ./cmd/baseliner
 
-test: vet peers ## vet, all tests, and once more under the race detector where there are goroutines
+test: vet peers ## vet, all tests, fuzz targets for a moment, and all once more under the race detector where there are goroutines
 	go test -timeout 10m ./...
+	@$(MAKE) --no-print-directory fuzz-short
 	@$(MAKE) --no-print-directory race
 
 peers: ## programs of others that tests speak with, into bin/peers: Debian packages, unpacked and not installed
@@ -77,11 +78,20 @@ bench-correlation: ## what relations, their intervals and losses are worth, as m
 soak: ## the long tests, up to 80 minutes
 	go test -tags soak -timeout 80m ./...
 
+# All fuzz targets, a line each: directory, name.
+FUZZ_TARGETS := grep -rE '^func Fuzz' --include='*_test.go' cmd pkg | sed -E 's,^(.*)/[^/]*:func (Fuzz[A-Za-z0-9_]*).*,\1 \2,' | sort
+
 fuzz: ## each fuzz target for FUZZTIME
-	@grep -rlE '^func Fuzz' --include='*_test.go' cmd pkg | while read -r file; do \
-		grep -oE '^func Fuzz[A-Za-z0-9_]*' "$$file" | while read -r _ target; do \
-			(set -x; go test "./$$(dirname "$$file")" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) </dev/null) || exit 1; \
-		done || exit 1; \
+	@$(FUZZ_TARGETS) | while read -r dir target; do \
+		(set -x; go test "./$$dir" -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) </dev/null) || exit 1; \
+	done
+
+# Without the instrumentation for coverage, which takes minutes to compile: inputs are the seeds, changed blindly. A number of them, not a
+# time: Go calls it a failure now and then when the time is over.
+fuzz-short: ## each fuzz target with 20,000 inputs, as make test does
+	@corpus="$$(mktemp -d)"; trap 'rm -rf "$$corpus"' EXIT; \
+	$(FUZZ_TARGETS) | while read -r dir target; do \
+		(set -x; go test -vet=off "./$$dir" -run '^$$' -args -test.fuzz "^$$target$$" -test.fuzztime 20000x -test.fuzzcachedir "$$corpus" </dev/null) || exit 1; \
 	done
 
 cover: ## coverage.html and the total

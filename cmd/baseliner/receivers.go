@@ -35,7 +35,7 @@ func (i *instance) newInputs(reg prometheus.Registerer) (in inputs, err error) {
 	}
 	if cfg.Ingest.OTLPGRPC != "" || cfg.Ingest.OTLPHTTP != "" {
 		in.otlp = otlp.New(otlp.Options{
-			Logger: i.logger, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, Lookback: cfg.Global.Lookback,
+			Logger: i.logger, Registerer: reg, Door: i.stores.door, Store: i.stores.live, Memory: memory, MaxBytes: cfg.Limits.BodyBytes, Lookback: cfg.Global.Lookback,
 		})
 	}
 	if cfg.Ingest.TokenFile != "" {

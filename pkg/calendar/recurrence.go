@@ -34,7 +34,12 @@ func (r *icsReader) occurrences(e *icsEvent) ([]time.Time, error) {
 }
 
 // recur expands the rule of an event, in its own zone, up to the end of the calendar.
-func (r *icsReader) recur(e *icsEvent) ([]time.Time, error) {
+func (r *icsReader) recur(e *icsEvent) (out []time.Time, err error) {
+	defer func() {
+		if p := recover(); p != nil { // BYDAY=10FR in every month is more than the library can count
+			out, err = nil, fmt.Errorf("RRULE %q cannot be followed: %v", e.rule, p)
+		}
+	}()
 	if r.recurring--; r.recurring < 0 {
 		return nil, fmt.Errorf("is one of more than %d recurring events: split the file, or drop some", maxRecurring)
 	}
@@ -62,7 +67,6 @@ func (r *icsReader) recur(e *icsEvent) ([]time.Time, error) {
 		return nil, fmt.Errorf("RRULE %q: %w", e.rule, err)
 	}
 	begin := time.Date(firstYear, 1, 1, 0, 0, 0, 0, time.UTC).Add(-e.length - 24*time.Hour)
-	var out []time.Time
 	next := rule.Iterator()
 	for {
 		t, ok := next()

@@ -51,7 +51,9 @@ func (r *Receiver) RunGRPC(ctx context.Context, l net.Listener) error {
 		Methods: []grpc.MethodDesc{{
 			MethodName: "Export",
 			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				return r.export(ctx, decode)
+				answer, err := r.export(ctx, decode)
+				r.requests.WithLabelValues("grpc", status.Code(err).String()).Inc()
+				return answer, err
 			},
 		}},
 	}, r)

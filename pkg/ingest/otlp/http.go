@@ -27,7 +27,9 @@ const (
 // ServeHTTP receives POST requests of OTLP/HTTP. It answers 200, where points were left out with a partial success; 400 to
 // what is no request, 413 to one that is too large, 415 to another format, and 503 with Retry-After when nothing was kept
 // and a repetition may succeed.
-func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) { r.http.ServeHTTP(w, req) }
+
+func (r *Receiver) answer(w http.ResponseWriter, req *http.Request) {
 	if req.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "OTLP is sent by POST", http.StatusMethodNotAllowed)

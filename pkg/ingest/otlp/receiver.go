@@ -5,10 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/prometheus/prometheus/config"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/storage/remote/otlptranslator/prometheusremotewrite"
@@ -32,13 +36,14 @@ const targetInfos = 16
 
 // Options configure a Receiver. Door, Store and Memory are required.
 type Options struct {
-	Logger   *slog.Logger      // nil discards
-	Door     *ingest.Guard     // where samples go
-	Store    storage.Queryable // where they can be read again: what delta streams have added up to
-	Memory   *ingest.Memory    // what all requests may hold at once
-	MaxBytes int64             // of a decoded request; 0 is 20 MiB
-	Lookback time.Duration     // of PromQL; 0 is 5 minutes
-	Remember int               // bytes for the series that points became; 0 is 32 MiB, less than 0 none
+	Logger     *slog.Logger          // nil discards
+	Door       *ingest.Guard         // where samples go
+	Store      storage.Queryable     // where they can be read again: what delta streams have added up to
+	Memory     *ingest.Memory        // what all requests may hold at once
+	MaxBytes   int64                 // of a decoded request; 0 is 20 MiB
+	Lookback   time.Duration         // of PromQL; 0 is 5 minutes
+	Registerer prometheus.Registerer // nil: requests are counted nowhere
+	Remember   int                   // bytes for the series that points became; 0 is 32 MiB, less than 0 none
 }
 
 // Receiver takes metrics of any transport. It is safe for concurrent use.
@@ -48,6 +53,8 @@ type Receiver struct {
 	converters sync.Pool
 	streams    *streams
 	memo       *memo // nil: nothing is remembered
+	requests   *prometheus.CounterVec
+	http       http.Handler
 }
 
 // New returns a receiver.
@@ -68,9 +75,13 @@ func New(o Options) *Receiver {
 	if o.Remember > 0 {
 		m = newMemo(o.Remember)
 	}
-	return &Receiver{
+	r := &Receiver{
 		Options: o,
 		memo:    m,
+		requests: promauto.With(o.Registerer).NewCounterVec(prometheus.CounterOpts{
+			Name: "baseliner_otlp_requests_total",
+			Help: "OTLP requests by transport (grpc, http) and the code they were answered with.",
+		}, []string{"transport", "code"}),
 		settings: prometheusremotewrite.Settings{
 			AddMetricSuffixes:         true,
 			PromoteScopeMetadata:      true, // or two libraries with a metric of the same name would be one series
@@ -79,6 +90,8 @@ func New(o Options) *Receiver {
 		converters: sync.Pool{New: func() any { return prometheusremotewrite.NewPrometheusConverter(nil) }},
 		streams:    &streams{store: o.Store, last: map[string]total{}},
 	}
+	r.http = promhttp.InstrumentHandlerCounter(r.requests.MustCurryWith(prometheus.Labels{"transport": "http"}), http.HandlerFunc(r.answer))
+	return r
 }
 
 // take stores the metrics of a request, which it may change. An error means that nothing was kept.

@@ -29,7 +29,8 @@ const (
 
 	sampleValue     protowire.Number = 1
 	sampleTimestamp protowire.Number = 2
-	sampleStart     protowire.Number = 3 // 2.0 only
+	v2SampleStart   protowire.Number = 3
+	v1SampleStart   protowire.Number = 0 // there is none
 )
 
 const (
@@ -73,7 +74,7 @@ func (b *batch) v1(body []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := b.series(m, v1SeriesHistograms, b.labelMessage); err != nil {
+		if err := b.series(m, v1SeriesHistograms, v1SampleStart, b.labelMessage); err != nil {
 			return err
 		}
 		if err := b.append(v1Histogram); err != nil {
@@ -100,7 +101,7 @@ func (b *batch) v2(body []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := b.series(m, v2SeriesHistograms, b.labelReferences); err != nil {
+		if err := b.series(m, v2SeriesHistograms, v2SampleStart, b.labelReferences); err != nil {
 			return err
 		}
 		b.resolve()
@@ -138,7 +139,7 @@ func (b *batch) symbolTable(body []byte) error {
 }
 
 // series reads one series: its labels by label, its samples and histograms to be appended.
-func (b *batch) series(m []byte, histograms protowire.Number, label func(field) error) error {
+func (b *batch) series(m []byte, histograms, start protowire.Number, label func(field) error) error {
 	b.labels.Reset()
 	b.count, b.references, b.broken = 0, b.references[:0], ""
 	b.points, b.histograms = b.points[:0], b.histograms[:0]
@@ -165,7 +166,7 @@ func (b *batch) series(m []byte, histograms protowire.Number, label func(field) 
 			return tooManySamplesError(b.limit)
 		}
 		if f.number == seriesSamples {
-			p, err := sample(content)
+			p, err := sample(content, start)
 			if err != nil {
 				return err
 			}
@@ -283,7 +284,7 @@ func (b *batch) append(decode func([]byte) (native, error)) error {
 	return nil
 }
 
-func sample(m []byte) (p point, err error) {
+func sample(m []byte, start protowire.Number) (p point, err error) {
 	for len(m) > 0 {
 		f, rest, err := next(m)
 		if err != nil {
@@ -295,7 +296,7 @@ func sample(m []byte) (p point, err error) {
 			p.v, err = f.float()
 		case sampleTimestamp:
 			p.t, err = f.integer()
-		case sampleStart:
+		case start:
 			p.start, err = f.integer()
 		}
 		if err != nil {
