@@ -17,8 +17,8 @@ const (
 	hourMillis = int64(3600_000)
 	// finalAfter is when an hour's recording is complete: late points come until a quarter past.
 	finalAfter = hourMillis / 4
-	// historySteps is how many steps of a value fill its band: what a chart of two months can show.
-	historySteps = 128
+	// historySteps is how many steps of a value fill its band: a chart of an old day shows no more.
+	historySteps = 64
 )
 
 // bands are kept once an hour and drawn by interpolation.
@@ -102,7 +102,7 @@ func copyHour(ctx context.Context, live *tsdb.DB, history storage.Appendable, ho
 
 // roundCount rounds the denominator of a ratio to a quarter of a percent: enough to sum up what was lost, whose own noise is
 // larger.
-func roundCount(v float64) float64 { return roundTo(v, grain(0, v, v, 2*historySteps)) }
+func roundCount(v float64) float64 { return roundTo(v, grain(0, v, v, 4*historySteps)) }
 
 func nearest(samples []tsdb.Sample, t int64) (best tsdb.Sample, ok bool) {
 	for _, s := range samples {
@@ -127,7 +127,7 @@ func plainGrain(samples []tsdb.Sample) float64 {
 	if !(hi > lo) {
 		return 0
 	}
-	return grain(lo, hi, hi, 2*historySteps)
+	return grain(lo, hi, hi, 4*historySteps)
 }
 
 func keyOf(ls labels.Labels) string { return renamed(ls, "").String() }

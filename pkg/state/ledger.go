@@ -62,6 +62,9 @@ func OpenLedger(dir string, o Options) (*Ledger, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = l.splitDays()
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare %s: %w", path, err), db.Close())
 	}
@@ -105,19 +108,22 @@ func DropMeta(tx *bbolt.Tx, name string) error { return tx.Bucket(metaBucket).De
 // Meta reads what PutMeta stored; nil when there is nothing. The slice is valid during the transaction only.
 func Meta(tx *bbolt.Tx, name string) []byte { return tx.Bucket(metaBucket).Get([]byte(name)) }
 
-// hoursPerRecord summaries share a record: a day of them, so that an hour's change rewrites little and a series'
-// history is few keys.
-const hoursPerRecord = 24
+// hoursPerRecord summaries share a record, a third of a day. Records of a whole day would be five to a page, and the store halves
+// pages that are that coarse wherever they grow: they stay half empty for ever.
+const hoursPerRecord = 8
 
-func summaryKey(id SeriesID, day int32) []byte {
-	return binary.BigEndian.AppendUint32(id[:len(id):len(id)], uint32(day))
+func summaryKey(id SeriesID, hour int32) []byte {
+	return binary.BigEndian.AppendUint32(id[:len(id):len(id)], uint32(hour/hoursPerRecord))
 }
+
+// recordNumber counts the records of a series since 1970.
+func recordNumber(key []byte) int32 { return int32(binary.BigEndian.Uint32(key[len(SeriesID{}):])) }
 
 // PutSummary stores the summary of an hour, replacing the one it had.
 func PutSummary(tx *bbolt.Tx, id SeriesID, s *baseline.Summary) error {
 	b := tx.Bucket(summariesBucket)
 	b.FillPercent = 0.95 // a series grows at its end only: halving its pages would leave them so for ever
-	key := summaryKey(id, s.Day())
+	key := summaryKey(id, s.Hour)
 	old := b.Get(key)
 	record := make([]byte, 0, len(old)+baseline.SummaryBytes)
 	placed := false
@@ -158,9 +164,9 @@ func Summaries(tx *bbolt.Tx, id SeriesID, from, to int32) ([]baseline.Summary, e
 	var out []baseline.Summary
 	c := tx.Bucket(summariesBucket).Cursor()
 	prefix := string(id[:])
-	for k, v := c.Seek(summaryKey(id, max(from, 0)/hoursPerRecord)); k != nil && string(k[:len(id)]) == prefix; k, v = c.Next() {
+	for k, v := c.Seek(summaryKey(id, max(from, 0))); k != nil && string(k[:len(id)]) == prefix; k, v = c.Next() {
 		for len(v) > 0 {
-			s, n, err := baseline.DecodeSummary(int32(binary.BigEndian.Uint32(k[len(id):])), v)
+			s, n, err := baseline.DecodeSummary(recordNumber(k)*hoursPerRecord/24, v)
 			if err != nil {
 				return nil, err
 			}
@@ -180,7 +186,7 @@ func Summaries(tx *bbolt.Tx, id SeriesID, from, to int32) ([]baseline.Summary, e
 func DropSummaries(tx *bbolt.Tx, id SeriesID, before int32) error {
 	c := tx.Bucket(summariesBucket).Cursor()
 	prefix := string(id[:])
-	limit := string(summaryKey(id, before/hoursPerRecord))
+	limit := string(summaryKey(id, before))
 	for k, _ := c.Seek(id[:]); k != nil && string(k[:len(id)]) == prefix && string(k) < limit; k, _ = c.Next() {
 		if err := c.Delete(); err != nil {
 			return err
