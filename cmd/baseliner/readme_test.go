@@ -69,6 +69,7 @@ func TestReadmeDemo(t *testing.T) {
 	eventually(t, "the shop is well", 3*time.Minute, func() error { return printed(p, "All is well") })
 	eventually(t, "the first alert", 2*time.Minute, func() error { return printed(p, "FIRING: ") })
 	t.Logf("first alert after %s\n%s", time.Since(began).Round(time.Second), p.stdout.String())
+	// By itself, or in the story that it began, where a slow machine saw both at once.
 	eventually(t, "it names the query", time.Minute, func() error { return printed(p, "database query time (queryid=7719)") })
 	if strings.Index(p.stdout.String(), "FIRING") < strings.Index(p.stdout.String(), "Now the database becomes slow") {
 		t.Error("it fires before anything is wrong")

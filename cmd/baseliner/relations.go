@@ -16,6 +16,7 @@ import (
 	"github.com/baseliner/baseliner/pkg/calendar"
 	"github.com/baseliner/baseliner/pkg/config"
 	"github.com/baseliner/baseliner/pkg/correlate"
+	"github.com/baseliner/baseliner/pkg/incident"
 	"github.com/baseliner/baseliner/pkg/pipeline"
 	"github.com/baseliner/baseliner/pkg/report"
 	"github.com/baseliner/baseliner/pkg/series"
@@ -173,6 +174,34 @@ func relationInput(l *pipeline.Learnt, s *correlate.Study) report.CorrelationInp
 	return in
 }
 
+// told are the incidents of the outcome, as they were told.
+func (r reporter) told(in *report.CorrelationInput) (out []report.Told, err error) {
+	f := in.Study.Frame()
+	if f == nil {
+		return nil, nil
+	}
+	all, err := r.incidents(f.First*hourMillis, (f.First+int64(f.Rows()))*hourMillis)
+	for i := range all {
+		n := &all[i]
+		if n.Merged != "" || !slices.ContainsFunc(n.Members, func(a incident.Anomaly) bool { return pipeline.NameOf(a.Signal, a.Labels) == in.Study.Outcome }) {
+			continue
+		}
+		begin := in.Zone.Local(n.StartsAt)
+		t := report.Told{Start: begin, End: local(n.EndsAt, begin), Summary: n.Summary, URL: r.link("incident", url.Values{"id": {n.ID}})}
+		for k := range n.Losses {
+			if l := &n.Losses[k]; pipeline.NameOf(l.Signal, l.Labels) == in.Study.Outcome {
+				lost := bounds(l, 1)
+				if t.Lost = &lost; l.PerUnit > 0 {
+					money := bounds(l, l.PerUnit)
+					t.Money = &money
+				}
+			}
+		}
+		out = append(out, t)
+	}
+	return out, err
+}
+
 func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	if !slices.Contains(reportKinds, kind) {
 		return nil, fmt.Errorf("report %q is not one of %s", kind, joinNames(reportKinds))
@@ -194,6 +223,10 @@ func (r reporter) document(kind, outcome string) (*report.Document, error) {
 	case len(inputs) > 0 && kind == "impact":
 		return report.NewImpact(inputs).Document(), nil
 	case len(inputs) == 1:
+		var err error
+		if inputs[0].Told, err = r.told(&inputs[0]); err != nil {
+			return nil, err
+		}
 		return report.NewCorrelation(inputs[0]).Document(inputs[0]), nil
 	case len(inputs) > 1:
 		return nil, fmt.Errorf("outcome is required: one of %s", joinNames(names))

@@ -197,6 +197,17 @@ alerting:
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := w.reports.relations.Learn(t.Context(), w.now.Load()); err != nil {
+		t.Fatal(err)
+	}
+	relations, err := w.reports.document("correlation", "orders")
+	if err != nil {
+		t.Fatal(err)
+	}
+	correlation, err := relations.Text("md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.kill()
 
 	heard := office.heard()
@@ -232,6 +243,9 @@ alerting:
 	cost := strings.NewReplacer(",", "").Replace(digest.Annotations["summary"][strings.Index(digest.Annotations["summary"], "about "):])
 	if _, err := fmt.Sscanf(cost, "about %f EUR (%f–%f EUR)", &told, &low, &high); err != nil || lost*42 < low || lost*42 > high {
 		t.Errorf("%.0f EUR were lost, told is %q (%v)", lost*42, cost, err)
+	}
+	if strings.Count(correlation, "| Incident around orders") != 1 || !strings.Contains(correlation, "| "+link+" |") {
+		t.Errorf("the correlation report does not tell of the incident once:\n%s", correlation)
 	}
 	for _, want := range []string{"**One** incident, which took **about ", "Incident around orders", link} { // of the calendar's week
 		if !strings.Contains(page, want) {

@@ -150,6 +150,9 @@ func DecodeSummary(day int32, b []byte) (s Summary, n int, err error) {
 	if len(b) < SummaryBytes {
 		return Summary{}, 0, fmt.Errorf("decode summary: %d bytes, want %d", len(b), SummaryBytes)
 	}
+	if hour := b[0] & hourMask; hour >= hoursPerDay {
+		return Summary{}, 0, fmt.Errorf("decode summary: hour %d of a day", hour)
+	}
 	s = Summary{Hour: day*hoursPerDay + int32(b[0]&hourMask), Flags: b[1], N: binary.LittleEndian.Uint16(b[2:]), PeakAt: b[10]}
 	mean := uint64(binary.LittleEndian.Uint32(b[4:])) | uint64(binary.LittleEndian.Uint16(b[8:]))<<32
 	s.Mean = math.Float64frombits(mean << meanDroppedBits)

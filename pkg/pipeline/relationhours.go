@@ -24,6 +24,14 @@ type Member struct {
 	label Label
 }
 
+// NameOf is how relations call a series.
+func NameOf(signal string, labels series.Labels) string {
+	if len(labels) > 0 {
+		return signal + labels.String()
+	}
+	return signal
+}
+
 // Members returns all series, in the order of the configuration. It is safe to call at any time.
 func (in *Instance) Members() ([]Member, *Forgotten) {
 	in.mu.RLock()
@@ -31,11 +39,7 @@ func (in *Instance) Members() ([]Member, *Forgotten) {
 	var out []Member
 	for _, s := range in.core.signals {
 		for _, sr := range s.series {
-			m := Member{Name: s.Def.Name, Def: s.Def, ID: sr.ID, label: s.Label(sr)}
-			if len(sr.Labels) > 0 {
-				m.Name += sr.Labels.String()
-			}
-			out = append(out, m)
+			out = append(out, Member{Name: NameOf(s.Def.Name, sr.Labels), Def: s.Def, ID: sr.ID, label: s.Label(sr)})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Member) int {

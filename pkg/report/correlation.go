@@ -23,6 +23,16 @@ type CorrelationInput struct {
 	Study  *correlate.Study // of the family, with its hours
 	Zone   *calendar.Zone
 	Worth  Worth
+	Told   []Told // incidents of a server in which the outcome was, over the weeks of the study
+}
+
+// Told is an incident as a server told it, with what the outcome lost in it.
+type Told struct {
+	Start, End time.Time // End is zero while it is open
+	Summary    string
+	URL        string
+	Lost       *Range // nil when its values do not add up
+	Money      *Range
 }
 
 // Range is an interval in percent, or in the outcome's unit where it has no logarithm.
@@ -83,6 +93,9 @@ type Incident struct {
 	Lost     Range     `json:"lost"` // 90 %
 	Money    *Range    `json:"money,omitempty"`
 	SameTime []string  `json:"moved_at_the_same_time,omitempty"`
+	Told     string    `json:"told_as,omitempty"` // by a server
+	URL      string    `json:"url,omitempty"`
+	InUse    bool      `json:"hours_take_part,omitempty"` // no hour of it was improbable by itself
 }
 
 // Correlation is the report as data.
@@ -137,6 +150,7 @@ func NewCorrelation(in CorrelationInput) *Correlation {
 	for _, span := range s.Incidents() {
 		c.Incidents = append(c.Incidents, in.incident(span, at))
 	}
+	c.tell(in.Told)
 	for i := range s.Pairs {
 		p := &s.Pairs[i]
 		g := in.finding(p)
@@ -159,6 +173,36 @@ func NewCorrelation(in CorrelationInput) *Correlation {
 		return cmp.Or(cmp.Compare(b.pair.Grade, a.pair.Grade), cmp.Compare(b.takes(), a.takes()), cmp.Compare(a.P, b.P))
 	})
 	return c
+}
+
+// tell puts what a server told beside what the hours say; what was told and shows in no hour is an incident all the same.
+func (c *Correlation) tell(told []Told) {
+	found := c.Incidents[:len(c.Incidents):len(c.Incidents)]
+	for _, t := range told {
+		end := t.End
+		if end.IsZero() {
+			end = c.To
+		}
+		if !t.Start.Before(c.To) || !end.After(c.From) {
+			continue
+		}
+		k := slices.IndexFunc(found, func(i Incident) bool { return t.Start.Before(i.End) && end.After(i.Start) })
+		if k >= 0 {
+			if c.Incidents[k].Told == "" {
+				c.Incidents[k].Told, c.Incidents[k].URL = t.Summary, t.URL
+			}
+			continue
+		}
+		i := Incident{Start: t.Start, End: end, Told: t.Summary, URL: t.URL, InUse: true}
+		if c.Worth != nil {
+			i.Money = t.Money
+		}
+		if t.Lost != nil {
+			i.Lost = *t.Lost
+		}
+		c.Incidents = append(c.Incidents, i)
+	}
+	slices.SortStableFunc(c.Incidents, func(a, b Incident) int { return a.Start.Compare(b.Start) })
 }
 
 // takes is the observed excess of a month.

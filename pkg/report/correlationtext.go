@@ -275,7 +275,8 @@ func (c *Correlation) incidents() Section {
 		s.text("None: no hour was further from its usual than chance makes it.")
 		return s
 	}
-	t := &Table{Name: "incidents", Head: []string{"from", "to", "short of what was expected", "90 % interval", "moved at the same time"}, Numbers: []bool{false, false, true, true, false}}
+	t := &Table{Name: "incidents", Head: []string{"from", "to", "short of what was expected", "90 % interval", "moved at the same time", "told as", "page"}, Numbers: []bool{false, false, true, true, false, false, false}}
+	used := false
 	for _, i := range c.Incidents {
 		lost, interval := "–", "–"
 		r, unit := i.Lost, c.unit()
@@ -290,13 +291,19 @@ func (c *Correlation) incidents() Section {
 			}
 		}
 		moved := list(i.SameTime, details)
-		if moved == "" {
+		if moved == "" && !i.InUse {
 			moved = "nothing explains it"
 		}
-		t.Rows = append(t.Rows, []string{i.Start.Format("Mon 2 Jan 15:04"), i.End.Format("Mon 2 Jan 15:04"), lost, interval, moved})
+		used = used || i.InUse
+		t.Rows = append(t.Rows, []string{i.Start.Format("Mon 2 Jan 15:04"), i.End.Format("Mon 2 Jan 15:04"), lost, interval, moved, i.Told, i.URL})
 	}
+	t.dropEmpty()
 	s.Blocks = append(s.Blocks, t)
-	s.text("These hours are left out of all relations. A negative shortfall is a gain.")
+	if used {
+		s.text("Hours that are improbable by themselves are left out of all relations; what was told and shows in no whole hour is not. A negative shortfall is a gain.")
+	} else {
+		s.text("These hours are left out of all relations. A negative shortfall is a gain.")
+	}
 	return s
 }
 

@@ -11,7 +11,8 @@ import (
 	"time"
 
 	toolkit "github.com/prometheus/exporter-toolkit/web"
-	"golang.org/x/net/netutil"
+
+	"github.com/baseliner/baseliner/pkg/ingest"
 )
 
 // What a server grants a client. A header takes seconds, an answer half a minute, a pause between requests a minute.
@@ -112,7 +113,7 @@ func (s Server) server(requests context.Context, next http.Handler) *http.Server
 
 func (s Server) serve(server *http.Server, l net.Listener) error {
 	addr := l.Addr().String()
-	l = netutil.LimitListener(l, maxConnections)
+	l = ingest.Crowd(l, maxConnections)
 	defer l.Close()
 	err := toolkit.Serve(l, server, &toolkit.FlagConfig{WebConfigFile: &s.ConfigFile}, s.Logger)
 	if errors.Is(err, http.ErrServerClosed) {

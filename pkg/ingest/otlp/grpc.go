@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/net/netutil"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -57,7 +56,7 @@ func (r *Receiver) RunGRPC(ctx context.Context, l net.Listener) error {
 		}},
 	}, r)
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(netutil.LimitListener(l, maxConnections)) }()
+	go func() { ended <- server.Serve(ingest.Crowd(l, maxConnections)) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve OTLP on %s: %w", l.Addr(), err)
