@@ -24,7 +24,7 @@ const (
 	demoScrape   = 5 * time.Second
 	demoQuiet    = 20 * time.Second // of peace before the incident, at least
 	demoPatience = 3 * time.Minute  // of the database, beyond the incident, until somebody is told of the drop
-	demoSettle   = 20 * time.Minute // after which the story is over even if an alert is not
+	demoSettle   = 30 * time.Minute // after which the story is over even if an alert is not
 )
 
 type demoOptions struct {

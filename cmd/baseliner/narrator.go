@@ -166,7 +166,7 @@ func (n *narrator) tell(ctx context.Context, o *demoOptions, shop *demoShop, pag
 	if to = n.repair(ctx, shop, to); ctx.Err() != nil {
 		return nil
 	}
-	n.say("%s  The index is back. Ends are told with patience, in a quarter of an hour: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
+	n.say("%s  The index is back. Ends are told with patience, in ten to twenty minutes: conversion is judged on the counts of ten\n          minutes, and an incident is over when all has been quiet for five.", n.clock())
 	late := time.After(time.Until(to.Add(demoSettle)))
 	for !n.quiet() {
 		select {
