@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-// How many days of one-minute ticks are simulated, and for how many series; the soak simulates sixty for a hundred.
+// How many days of one-minute ticks are simulated, and for how many series; the soak simulates sixty for two hundred.
 var diskDays, diskSeries = 4, 20
 
 // diskBudget is what a signal series may cost after sixty days, raw samples included.

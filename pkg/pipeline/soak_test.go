@@ -5,5 +5,5 @@ package pipeline
 func init() {
 	killedRuns = 500
 	deliveryRounds = 20
-	diskDays, diskSeries = 60, 100
+	diskDays, diskSeries = 60, 200
 }
