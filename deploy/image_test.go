@@ -38,7 +38,7 @@ func newBuilder(t *testing.T) *builder {
 	} else if why != "" {
 		t.Skip(why)
 	}
-	dir, err := os.MkdirTemp("", "baseliner-image-")
+	dir, err := os.MkdirTemp("", "baseliner-image-") //nolint:usetesting // what is mounted in it goes first
 	if err != nil {
 		t.Fatal(err)
 	}

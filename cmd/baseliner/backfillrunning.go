@@ -266,8 +266,11 @@ func (p *past) parts(open time.Duration) (out []stretch) {
 // sendPart sends a part of the past in a request of its own, of which all is learnt or nothing.
 func sendPart(ctx context.Context, u *url.URL, source *past, core *pipeline.Core, tick time.Duration, bar *progress) (answer filled, err error) {
 	reader, writer := io.Pipe()
-	sent := make(chan error, 1)
-	go func() { sent <- writer.CloseWithError(send(writer, source, core, tick, bar)) }()
+	sent := make(chan struct{})
+	go func() {
+		defer close(sent)
+		_ = writer.CloseWithError(send(writer, source, core, tick, bar)) // the reader hears of it
+	}()
 	err = post(ctx, u.JoinPath("api/baseliner/v1/backfill"), reader, &answer)
 	_ = reader.CloseWithError(errors.New("the instance takes no more")) // it never fails
 	<-sent

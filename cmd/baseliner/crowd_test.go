@@ -175,8 +175,12 @@ func resetRapidly(address string, n int) error {
 	for i := range n {
 		header.Reset()
 		for _, f := range []hpack.HeaderField{
-			{Name: ":method", Value: "POST"}, {Name: ":scheme", Value: "http"}, {Name: ":authority", Value: address},
-			{Name: ":path", Value: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"}, {Name: "content-type", Value: "application/grpc"}, {Name: "te", Value: "trailers"},
+			{Name: ":method", Value: "POST"},
+			{Name: ":scheme", Value: "http"},
+			{Name: ":authority", Value: address},
+			{Name: ":path", Value: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export"},
+			{Name: "content-type", Value: "application/grpc"},
+			{Name: "te", Value: "trailers"},
 		} {
 			if err := encoder.WriteField(f); err != nil {
 				return err

@@ -78,7 +78,9 @@ ingest:
 	good := batch(0, time.Now().UnixMilli(), 1)
 	bodies := func() [][]byte {
 		out := [][]byte{
-			nil, {0}, claim, random(1), random(50), random(5000), good[:rnd.IntN(len(good))], snappy.Encode(nil, random(300)), zipped(random(300)),
+			nil,
+			{0},
+			claim, random(1), random(50), random(5000), good[:rnd.IntN(len(good))], snappy.Encode(nil, random(300)), zipped(random(300)),
 			bomb, []byte("\x28\xb5\x2f\xfd\x04\x78\xff\xff\xff\xff"), []byte(`{"resourceMetrics":[{`), []byte(strings.Repeat("[", 100_000)),
 			[]byte(`{"type":"event"`), []byte("\n\n\n"), []byte(strings.Repeat(`{"type":"value","name":"x","value":1e999}`+"\n", 1000)),
 		}

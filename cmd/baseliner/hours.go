@@ -75,8 +75,14 @@ func floorHour(ms int64) int64 {
 
 // units by the suffixes of the OpenMetrics and Prometheus conventions.
 var units = []struct{ suffix, unit string }{
-	{"_seconds", "seconds"}, {"_milliseconds", "milliseconds"}, {"_ms", "milliseconds"}, {"_ratio", "ratio"}, {"_percent", "percent"},
-	{"_bytes", "bytes"}, {"_bytes_per_second", "bytes_per_second"}, {"_celsius", "celsius"},
+	{"_seconds", "seconds"},
+	{"_milliseconds", "milliseconds"},
+	{"_ms", "milliseconds"},
+	{"_ratio", "ratio"},
+	{"_percent", "percent"},
+	{"_bytes", "bytes"},
+	{"_bytes_per_second", "bytes_per_second"},
+	{"_celsius", "celsius"},
 }
 
 // unitOf guesses the unit of a column by its name; statistics such as _p95 may follow.

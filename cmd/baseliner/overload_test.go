@@ -45,8 +45,11 @@ func batch(n int, at int64, v float64) []byte {
 	for i := range batchSeries {
 		req.Timeseries = append(req.Timeseries, prompb.TimeSeries{
 			Labels: []prompb.Label{
-				{Name: "__name__", Value: "load"}, {Name: "batch", Value: strconv.Itoa(n)}, {Name: "instance", Value: fmt.Sprintf("10.0.%d.%d:9100", n, i%250)},
-				{Name: "job", Value: "load"}, {Name: "path", Value: fmt.Sprintf("/orders/%d/%d", n, i)},
+				{Name: "__name__", Value: "load"},
+				{Name: "batch", Value: strconv.Itoa(n)},
+				{Name: "instance", Value: fmt.Sprintf("10.0.%d.%d:9100", n, i%250)},
+				{Name: "job", Value: "load"},
+				{Name: "path", Value: fmt.Sprintf("/orders/%d/%d", n, i)},
 			},
 			Samples: []prompb.Sample{{Timestamp: at, Value: v}},
 		})

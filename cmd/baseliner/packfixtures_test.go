@@ -217,6 +217,7 @@ func exposed(t *testing.T, b []byte, job string) []exposedSample {
 				kind == model.MetricTypeSummary && ls.Get("quantile") == "" ||
 				strings.HasSuffix(ls.Get(model.MetricNameLabel), "_current_offset") // of Kafka, exposed as gauges
 			all = append(all, exposedSample{b.Labels(), v, counter})
+		default: // texts
 		}
 	}
 }

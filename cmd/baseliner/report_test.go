@@ -139,7 +139,7 @@ func TestCorrelationReportOfAFile(t *testing.T) {
 	for i, drawing := range strings.Split(string(page), "<svg")[1:] {
 		d := xml.NewDecoder(strings.NewReader("<svg" + drawing[:strings.Index(drawing, "</svg>")+6]))
 		for {
-			if _, err := d.Token(); err == io.EOF {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
 				break
 			} else if err != nil {
 				t.Fatalf("drawing %d: %v", i, err)
@@ -191,7 +191,7 @@ func TestReportSaysWhatItWants(t *testing.T) {
 		{"--input=" + file, "--outcome is required: one of visits, orders, checkout_latency_seconds"},
 		{"--input=" + file + " --outcome=sales", `no column is named "sales"`},
 		{"--input=" + file + " --outcome=orders", "too few whole weeks: 3, want at least 4"},
-		{"--input=" + file + " --outcome=orders --volume=trafic", `--volume: no column is named "trafic"`},
+		{"--input=" + file + " --outcome=orders --volume=nothing", `--volume: no column is named "nothing"`},
 		{"--input=" + file + " --outcome=orders --range=soon", "--range=soon is not a duration such as 28d"},
 		{"--input=" + file + " --outcome=orders --to=tomorrow", "to"},
 		{"--input=" + file + " --outcome=orders --kind=ratio --volume=none", "--volume is required"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -99,7 +100,9 @@ func (w *week) delivers() {
 	go func() { done <- w.st.deliverer.Run(ctx) }()
 	w.kill = func() {
 		cancel()
-		<-done
+		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+			w.t.Error(err)
+		}
 		kill()
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 	"unsafe"
@@ -25,9 +26,9 @@ func member(i int, scale, shift, noise float64) *family {
 
 func (f *family) at(t int64) series.Point {
 	p := f.week.at(t)
-	f.week.r = rand.New(rand.NewPCG(1, 1))
-	p.Value -= f.week.r.NormFloat64() // the first of its numbers, as was added
-	f.week.r = rand.New(rand.NewPCG(1, 1))
+	f.r = rand.New(rand.NewPCG(1, 1))
+	p.Value -= f.r.NormFloat64() // the first of its numbers, as was added
+	f.r = rand.New(rand.NewPCG(1, 1))
 	f.x = 0.6*f.x + 0.8*f.noises.NormFloat64()
 	return series.Point{T: t, Value: f.scale*p.Value + f.shift + f.noise*f.x}
 }
@@ -375,7 +376,7 @@ func TestHistoryFilledInEndsTheLoan(t *testing.T) {
 	if !m.Borrowed() {
 		t.Fatal("a day of history ended the loan")
 	}
-	all := append(past[:len(past):len(past)], history...)
+	all := append(slices.Clip(past), history...)
 	m.Refold(all)
 	if m.Borrowed() || m.Young() {
 		t.Fatal("ten days of history did not end the loan")

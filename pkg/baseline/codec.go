@@ -56,7 +56,7 @@ func (m *Model) DecodeBinary(b []byte) (rest []byte, err error) {
 		return nil, errState
 	}
 	version, ratio, borrowed := b[0]&^(ofRatio|withLoan), b[0]&ofRatio != 0, b[0]&withLoan != 0
-	if version != valuesVersion && !(ratio && version == ratioVersion) || m.Ratio != nil && !ratio {
+	if version != valuesVersion && (!ratio || version != ratioVersion) || m.Ratio != nil && !ratio {
 		return nil, errState
 	}
 	m.frame.ok, m.loan, m.Groups = false, nil, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"flag"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -116,9 +117,7 @@ func TestMergeOfHistories(t *testing.T) {
 		}
 		// Whoever saw which part of the hours: together they know all.
 		parts := []history{{}, {}, {}}
-		for hour, s := range want {
-			parts[rng.IntN(3)][hour] = s
-		}
+		maps.Copy(parts[rng.IntN(3)], want)
 		if !bytes.Equal(merged(parts...).bytes(), want.bytes()) {
 			t.Fatal("parts of a history do not make the whole")
 		}

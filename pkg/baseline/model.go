@@ -177,7 +177,7 @@ func (m *Model) Refold(history []Summary) {
 // Restart forgets the recent course, as when the past it stood on was forgotten.
 func (m *Model) Restart() {
 	if m.Ratio != nil {
-		m.Tally.Bins = [binCount]Bin{}
+		m.Bins = [binCount]Bin{}
 		return
 	}
 	m.Recent = Recent{}

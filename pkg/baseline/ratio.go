@@ -42,10 +42,10 @@ func (m *Model) closeOpen() (s Summary, ok bool) {
 	nan := float32(math.NaN())
 	s = Summary{
 		Hour: o.Hour, N: uint16(min(o.N, math.MaxUint16)), Flags: o.Flags, PeakAt: o.PeakAt, Peak: o.Peak,
-		Mean: m.Tally.Num / o.WeightSum, Weight: float32(o.WeightSum / float64(o.N)),
+		Mean: m.Num / o.WeightSum, Weight: float32(o.WeightSum / float64(o.N)),
 		First: nan, Second: nan, Ref: nan, Abs: nan, High: nan, Low: nan, Move: nan,
 	}
-	*o, m.Tally.Num = OpenHour{}, 0
+	*o, m.Num = OpenHour{}, 0
 	return s.rounded(), true
 }
 
@@ -240,7 +240,7 @@ func (m *Model) band(e *Expectation, lo, hi float64) {
 // end drops what came before the end of an incident, so that a long window does not tell of it for as long as it is: what was
 // outside by itself, when the newest bins are as usual. A deviation that is still being gathered is kept.
 func (m *Model) end(x *moment) {
-	sums := m.Tally.windows()
+	sums := m.windows()
 	for k := 1; k < windowCount; k++ {
 		for newest := range k {
 			old := sums[k].less(&sums[newest])
@@ -249,7 +249,7 @@ func (m *Model) end(x *moment) {
 			}
 			low, high := x.limits(k, old.Den, old.Var)
 			if d := old.Num - old.Want; (d > high || d < -low) && sums[newest].ended(&old) {
-				m.Tally.forget(windowBins[newest])
+				m.forget(windowBins[newest])
 				return
 			}
 		}

@@ -125,7 +125,7 @@ type LevelMark struct {
 // LevelMark marks the level as it is.
 func (m *Model) LevelMark() LevelMark {
 	if m.Ratio != nil {
-		return LevelMark{m.Proportion.Level, m.Proportion.LeftHours}
+		return LevelMark{m.Level, m.LeftHours}
 	}
 	return LevelMark{m.Slow.Level, m.Slow.Shift.Hours}
 }

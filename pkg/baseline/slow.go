@@ -108,7 +108,7 @@ func (m *Model) Hours() int { return int(m.past().Hours) }
 
 func (m *Model) past() *Past {
 	if m.Ratio != nil {
-		return &m.Ratio.Past
+		return &m.Past
 	}
 	return &m.Slow.Past
 }

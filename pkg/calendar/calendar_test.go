@@ -138,7 +138,7 @@ func TestThanksgivingAndBlackFriday(t *testing.T) {
 	})
 	equalDays(t, "Black Friday", daysOf(c, "Black Friday", 2024, 2030), "2024-11-29 2025-11-28 2026-11-27 2027-11-26 2028-11-24 2029-11-23 2030-11-29")
 	holidays := daysOf(c, "holiday", 2024, 2030)
-	for _, d := range strings.Fields("2024-11-28 2025-11-27 2026-11-26 2027-11-25 2028-11-23 2029-11-22 2030-11-28 2026-07-03 2026-07-04 2027-12-31") {
+	for d := range strings.FieldsSeq("2024-11-28 2025-11-27 2026-11-26 2027-11-25 2028-11-23 2029-11-22 2030-11-28 2026-07-03 2026-07-04 2027-12-31") {
 		if !slices.Contains(holidays, d) {
 			t.Errorf("%s is no holiday", d) // the last three are observed on, or beside, a weekend
 		}

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	commonconfig "github.com/prometheus/common/config"
 	"go.yaml.in/yaml/v3"
@@ -184,7 +183,7 @@ func cycleName(c *calendar.Cycle) string {
 		name = fmt.Sprintf("%s %d", c.Weekday, c.Nth)
 	}
 	for i, m := range c.Months {
-		name += []string{" in ", " and "}[min(i, 1)] + time.Month(m).String()
+		name += []string{" in ", " and "}[min(i, 1)] + m.String()
 	}
 	if c.Offset != 0 {
 		name += fmt.Sprintf(", %+d", c.Offset)

@@ -37,10 +37,10 @@ func (l *loader) correlation(s *correlationSchema) {
 	c.ServiceLabels = s.ServiceLabels
 	for caller, callees := range s.Calls {
 		for i, callee := range callees {
-			switch path := index(join("correlation.calls", caller), i); {
-			case callee == "":
+			switch path := index(join("correlation.calls", caller), i); callee {
+			case "":
 				l.fail(path, "", "is empty")
-			case callee == caller:
+			case caller:
 				l.fail(path, "leave it out", "%s calls itself", caller)
 			default:
 				c.Calls = append(c.Calls, [2]string{caller, callee})

@@ -65,9 +65,9 @@ func Changes(f *Frame, all []*Series, volume *Series, at, until int, o Options) 
 	}
 	slices.SortStableFunc(order, func(a, b *Change) int { return cmp.Compare(a.P, b.P) })
 	q, m, found := 1.0, float64(len(order)), 0
-	for k := len(order) - 1; k >= 0; k-- {
-		q = min(q, order[k].P*m/float64(k+1))
-		if order[k].Q = q; q <= o.FDR {
+	for k, o0 := range slices.Backward(order) {
+		q = min(q, o0.P*m/float64(k+1))
+		if o0.Q = q; q <= o.FDR {
 			found = max(found, k+1)
 		}
 	}

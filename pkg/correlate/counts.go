@@ -41,7 +41,7 @@ func countOutcasts(f *Frame, x, of []float64) []bool {
 	per := make([]float64, len(x)) // events, for each opportunity where these are known
 	for t := range x {
 		per[t] = math.NaN()
-		if x[t] == x[t] && (of == nil || of[t] > 0) && !(f.Excluded != nil && f.Excluded[t]) {
+		if x[t] == x[t] && (of == nil || of[t] > 0) && (f.Excluded == nil || !f.Excluded[t]) {
 			per[t] = x[t]
 			if of != nil {
 				per[t] /= of[t]

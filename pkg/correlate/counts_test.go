@@ -90,9 +90,9 @@ func TestOutagesAmongFewOrdersAreIncidents(t *testing.T) {
 }
 
 func TestNegativeBinomial(t *testing.T) {
-	sum, r, p := 0.0, 0.0, 0.0
 	const m, s, more = 7, 0.3, 1.2
-	r, p = negative(m, s, more)
+	sum := 0.0
+	r, p := negative(m, s, more)
 	for k := range 12 {
 		lg := func(x float64) float64 { v, _ := math.Lgamma(x); return v }
 		sum += math.Exp(lg(float64(k)+r) - lg(r) - lg(float64(k)+1) + r*math.Log(p) + float64(k)*math.Log(1-p))

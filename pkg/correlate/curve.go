@@ -97,8 +97,8 @@ func Knee(curve []CurvePoint) int {
 	if curve[len(curve)-1].Mean < curve[0].Mean {
 		return slices.IndexFunc(curve, func(c CurvePoint) bool { return c.Middle > 0 && c.High < 0 })
 	}
-	for i := len(curve) - 1; i >= 0; i-- {
-		if c := curve[i]; c.Middle < 0 && c.High < 0 {
+	for i, c := range slices.Backward(curve) {
+		if c.Middle < 0 && c.High < 0 {
 			return i
 		}
 	}

@@ -90,13 +90,13 @@ func (f *Family) discover() {
 	m := float64(f.Groups)
 	slices.SortStableFunc(order, func(a, b place) int { return cmp.Compare(a.p, b.p) })
 	q, found := 1.0, 0
-	for k := len(order) - 1; k >= 0; k-- {
-		q = min(q, order[k].p*m/float64(k+1))
+	for k, o := range slices.Backward(order) {
+		q = min(q, o.p*m/float64(k+1))
 		if q <= f.FDR {
 			found = max(found, k+1)
 		}
-		for _, i := range order[k].members {
-			order[k].of.Pairs[i].Q = q
+		for _, i := range o.members {
+			o.of.Pairs[i].Q = q
 		}
 	}
 	f.Threshold = f.FDR * float64(found) / max(m, 1)

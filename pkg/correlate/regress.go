@@ -74,7 +74,7 @@ rows:
 		}
 	}
 	var c mat.Cholesky
-	if !c.Factorize(mat.NewSymDense(k, xx)) || c.Cond() > 1e10 {
+	if !c.Factorize(mat.NewSymDense(k, xx)) || c.Cond() > 1e10 { //nolint:misspell // as gonum spells it
 		return f, false
 	}
 	solved := mat.NewVecDense(k, nil)

@@ -236,7 +236,7 @@ func (e *spanErrors) quantile(p float64) float64 {
 	return e.rest[i] + (at-float64(i))*(e.rest[i+1]-e.rest[i])
 }
 
-// sumVariance is the variance of a sum of n ≥ 1 neighbours of variance 1 whose correlations are rho, rho², …
+// sumVariance is the variance of a sum of n ≥ 1 neighbours of variance 1 whose correlations are the powers of rho.
 func sumVariance(n, rho float64) float64 {
 	if n <= 1 {
 		return 1

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -68,7 +67,7 @@ func (f *family) add(name string, pairs ...string) *float64 {
 		}
 		text += "{" + strings.Join(parts, ",") + "}"
 	}
-	f.rows = append(f.rows, row{text, labels.FromStrings(append([]string{model.MetricNameLabel, name}, pairs...)...), v})
+	f.rows = append(f.rows, row{text, labels.FromStrings(append([]string{"__name__", name}, pairs...)...), v})
 	return v
 }
 

@@ -32,6 +32,7 @@ func season(t time.Time) float64 {
 		part = 1 - hour/24*0.5
 	case time.Monday:
 		part = 0.5 - min(hour/8, 1)*0.5
+	default: // weekdays are alike
 	}
 	return weekday*(1-part) + weekend*part
 }

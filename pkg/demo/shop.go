@@ -149,7 +149,7 @@ func (s *Shop) step(dt time.Duration) {
 // sell turns checkouts into orders: the longer one takes, the fewer wait.
 func (s *Shop) sell(checkouts, median float64) {
 	*s.m.checkouts += checkouts
-	patience := 1 / (1 + math.Pow(median/1.9, 3))
+	patience := 1 / (1 + math.Pow(median/1.9, 3)) //nolint:staticcheck // a power, not a product
 	orders := binomial(s.rng, checkouts, 0.64*patience)
 	*s.m.orders += orders
 	*s.m.revenue += orders*54 + math.Sqrt(orders)*38*s.rng.NormFloat64()*b2f(orders > 3)

@@ -22,7 +22,7 @@ type Budget struct {
 const (
 	// Certain is the |score| from which a point is told and pages whatever was spent.
 	Certain = 5.0
-	// LowestExponent is where the exponent ends below …
+	// LowestExponent is where the exponent ends below ….
 	LowestExponent = -1.5
 	// HighestExponent … and above: thresholds are at most Widens^HighestExponent wider than at the default.
 	HighestExponent = 4.0

@@ -10,7 +10,7 @@ const (
 
 	// coverageHours must be known before anything is missed.
 	coverageHours = 24
-	// A loss is a fifth of the usual reporters, or four times what their number varies by, if that is more …
+	// A loss is a fifth of the usual reporters, or four times what their number varies by, if that is more ….
 	lossShare   = 0.2
 	lossSpreads = 4
 	// … and it is over at half of that.

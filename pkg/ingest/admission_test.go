@@ -101,8 +101,7 @@ func TestNearTheCeiling(t *testing.T) {
 		}
 		lease.Release()
 		if err := write("known", now.Add(time.Duration(n)*time.Millisecond)); err != nil && n >= 79 {
-			var out *ingest.RefusedError
-			if errors.As(err, &out) {
+			if _, ok := errors.AsType[*ingest.RefusedError](err); ok {
 				t.Errorf("at %d %%: what is known: %v", n, err)
 			}
 		}

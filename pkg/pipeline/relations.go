@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -114,11 +115,12 @@ func (r *Relations) Learn(ctx context.Context, now int64) error {
 	all, forgotten := o.Members()
 	members, daily := hourly(all)
 	end := weekBegin(o.Zone, now-finalHour.Milliseconds())
-	key := fmt.Sprint(end, o.Zone.Name(), o.Options, len(members))
+	var key strings.Builder
+	fmt.Fprint(&key, end, o.Zone.Name(), o.Options, len(members))
 	for i := range members {
-		key += members[i].Name + "\x00"
+		key.WriteString(members[i].Name + "\x00")
 	}
-	if key == r.key {
+	if key.String() == r.key {
 		return nil
 	}
 	began := time.Now()
@@ -139,7 +141,7 @@ func (r *Relations) Learn(ctx context.Context, now int64) error {
 		}
 	}
 	r.mu.Lock()
-	r.latest, r.key = l, key
+	r.latest, r.key = l, key.String()
 	r.mu.Unlock()
 	shown := 0
 	for _, s := range l.Family.Studies {

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/hex"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -336,9 +337,7 @@ func (c *Core) christen(in *incident.Incident) {
 			continue
 		}
 		own := map[string]string{}
-		for n, v := range s.Def.Labels {
-			own[n] = v
-		}
+		maps.Copy(own, s.Def.Labels)
 		if sr != nil {
 			for _, l := range sr.Labels {
 				own[l.Name] = l.Value

@@ -180,8 +180,8 @@ func (tp *Topology) look(ctx context.Context, t int64, ask calls) {
 // trimVersions drops the oldest that are too many; of two, the one before is always known.
 func trimVersions(versions []topologyVersion) []topologyVersion {
 	kept, calls := 0, 0
-	for i := len(versions) - 1; i >= 0; i-- {
-		if calls += len(versions[i].Edges); kept >= maxVersions || kept >= 2 && calls > maxKeptCalls {
+	for i, version := range slices.Backward(versions) {
+		if calls += len(version.Edges); kept >= maxVersions || kept >= 2 && calls > maxKeptCalls {
 			versions = versions[i+1:]
 			versions[0].From = 0
 			break

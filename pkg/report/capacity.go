@@ -164,9 +164,9 @@ func (c *CapacityReport) chart() Section {
 		s.text("Nothing rises with the load.")
 		return s
 	}
-	const w, left, right, tall = 860.0, 260.0, 30.0, 34.0
+	const w, left, right, tall = float64(pageWidth), 260.0, 30.0, 34.0
 	foot := tall*float64(len(rows)) + 22
-	d := draw(w, foot+38, "Peak use with more load")
+	d := draw(foot+38, "Peak use with more load")
 	x := scale{0, 1.3, left, w - right}
 	for _, v := range []float64{0, 0.25, 0.5, 0.75, 1, 1.25} {
 		d.lineTo(x.at(v), 16, x.at(v), foot, rule, 1, "")

@@ -177,7 +177,7 @@ func NewCorrelation(in CorrelationInput) *Correlation {
 
 // tell puts what a server told beside what the hours say; what was told and shows in no hour is an incident all the same.
 func (c *Correlation) tell(told []Told) {
-	found := c.Incidents[:len(c.Incidents):len(c.Incidents)]
+	found := slices.Clip(c.Incidents)
 	for _, t := range told {
 		end := t.End
 		if end.IsZero() {

@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/baseliner/baseliner/pkg/correlate"
 	"github.com/baseliner/baseliner/pkg/signal"
@@ -38,8 +39,8 @@ func (c *Correlation) index(v float64) float64 {
 }
 
 func (c *Correlation) curve(f *Finding, curve []correlate.CurvePoint) *Chart {
-	const w, h, left, right, top, bottom = 860, 330, 62, 20, 26, 50
-	d := draw(w, h, "Response of "+c.Outcome+" to "+f.Driver)
+	const w, h, left, right, top, bottom = pageWidth, 330, 62, 20, 26, 50
+	d := draw(h, "Response of "+c.Outcome+" to "+f.Driver)
 	first, last := curve[0], curve[len(curve)-1]
 	x := scale{first.Middle, last.Middle, left + 12, w - right - 12}
 	lo, hi, most := math.Inf(1), math.Inf(-1), 0
@@ -65,8 +66,8 @@ func (c *Correlation) curve(f *Finding, curve []correlate.CurvePoint) *Chart {
 		upper = append(upper, [2]float64{x.at(p.Middle), y.at(c.index(p.High))})
 		middle = append(middle, [2]float64{x.at(p.Middle), y.at(c.index(p.Mean))})
 	}
-	for i := len(curve) - 1; i >= 0; i-- {
-		lower = append(lower, [2]float64{x.at(curve[i].Middle), y.at(c.index(curve[i].Low))})
+	for _, c0 := range slices.Backward(curve) {
+		lower = append(lower, [2]float64{x.at(c0.Middle), y.at(c.index(c0.Low))})
 	}
 	d.area(append(upper, lower...), band)
 	d.lineTo(left, y.at(normal), w-right, y.at(normal), dim, 1, "4 3")
@@ -132,8 +133,8 @@ func (c *Correlation) lags(shown []*Finding) Section {
 }
 
 func (c *Correlation) lag(f *Finding) *Chart {
-	const w, h, left, right, top, bottom = 860, 200, 62, 20, 24, 46
-	d := draw(w, h, "Lag of "+f.Driver)
+	const w, h, left, right, top, bottom = pageWidth, 200, 62, 20, 24, 46
+	d := draw(h, "Lag of "+f.Driver)
 	most := float64(f.Band)
 	for _, r := range f.Profile {
 		most = max(most, math.Abs(float64(r)))
@@ -250,8 +251,8 @@ func (c *Correlation) heatMaps(in CorrelationInput, shown []*Finding) Section {
 var days = [...]string{"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"}
 
 func heatMap(name, caption string, week []correlate.WeekCell, of func(correlate.WeekCell) float64, format func(float64) string, colour string) *Chart {
-	const w, left, top, cellW, cellH = 860, 44, 20, 33.4, 20
-	d := draw(w, top+7*cellH+26, name)
+	const w, left, top, cellW, cellH = pageWidth, 44, 20, 33.4, 20
+	d := draw(top+7*cellH+26, name)
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, cell := range week {
 		if v := of(cell); v == v {

@@ -165,8 +165,8 @@ func (e *EnvelopeReport) curves() Section {
 }
 
 func (e *EnvelopeReport) curve(b *Behaviour) *Chart {
-	const w, h, left, right, top, bottom = 860, 280, 76, 20, 26, 48
-	d := draw(w, h, b.Name+" over the load")
+	const w, h, left, right, top, bottom = pageWidth, 280, 76, 20, 26, 48
+	d := draw(h, b.Name+" over the load")
 	points := b.of.Points
 	x := scale{0, max(points[len(points)-1].To, 1), left, w - right}
 	lo, hi := math.Inf(1), math.Inf(-1)

@@ -141,8 +141,8 @@ func (i *Impact) bars(data Table) *Chart {
 			most = max(most, min(float64(r.Money.PerMonth.High), 3*float64(i.Ranking[0].Money.PerMonth.Value)))
 		}
 	}
-	const w, left, right, tall = 860.0, 280.0, 20.0, 30.0
-	d := draw(w, tall*float64(len(rows))+34, "What is lost in 30 days")
+	const w, left, right, tall = float64(pageWidth), 280.0, 20.0, 30.0
+	d := draw(tall*float64(len(rows))+34, "What is lost in 30 days")
 	x := scale{0, most, left, w - right}
 	foot := tall*float64(len(rows)) + 6
 	for _, v := range x.ticks(6) {

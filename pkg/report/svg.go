@@ -26,9 +26,12 @@ type drawing struct {
 	width, height float64
 }
 
-func draw(width, height float64, title string) *drawing {
-	d := &drawing{width: width, height: height}
-	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-label="%s">`, width, height, html.EscapeString(title))
+// pageWidth is how wide every drawing is.
+const pageWidth = 860
+
+func draw(height float64, title string) *drawing {
+	d := &drawing{width: pageWidth, height: height}
+	fmt.Fprintf(d, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" role="img" aria-label="%s">`, d.width, height, html.EscapeString(title))
 	return d
 }
 

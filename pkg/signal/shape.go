@@ -66,10 +66,8 @@ func sums(n parser.Expr) bool {
 		if n.Func.Name == "histogram_quantile" || n.Func.Name == "histogram_fraction" || n.Func.Name == "histogram_avg" {
 			return false // of a distribution, whose size does not matter
 		}
-		for _, a := range n.Args {
-			if sums(a) {
-				return true
-			}
+		if slices.ContainsFunc(n.Args, sums) {
+			return true
 		}
 	case *parser.BinaryExpr:
 		left, right := sums(n.LHS), sums(n.RHS)

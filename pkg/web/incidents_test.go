@@ -47,7 +47,7 @@ func (f *fakeIncidents) Find(id string) (*IncidentView, error) {
 	return nil, f.err
 }
 
-func number(x float64) *float64 { return &x }
+func number(x float64) *float64 { return &x } //nolint:modernize // reads better where it is used
 
 func cascade() *fakeIncidents {
 	at := func(minutes int) time.Time { return testNow.Add(time.Duration(minutes) * time.Minute) }

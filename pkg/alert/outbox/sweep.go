@@ -129,11 +129,7 @@ func (d *Deliverer) sweep(now time.Time) error {
 		err := d.update(func(tx *bbolt.Tx) error {
 			gone, why = nil, nil
 			for _, x := range part {
-				ds, err := d.given(tx, x.q, x.all)
-				if err != nil {
-					return err
-				}
-				for _, p := range ds {
+				for _, p := range d.given(tx, x.q, x.all) {
 					if err := bury(tx, p, nowMs, x.why); err != nil {
 						return err
 					}
@@ -188,7 +184,7 @@ func (d *Deliverer) sweep(now time.Time) error {
 }
 
 // given returns the deliveries of a queue that are given up.
-func (d *Deliverer) given(tx *bbolt.Tx, q *queue, all bool) (ds []*Delivery, err error) {
+func (d *Deliverer) given(tx *bbolt.Tx, q *queue, all bool) (ds []*Delivery) {
 	for _, k := range lane(tx, q.id, nil) { // what is over has been deleted in this transaction
 		p := &Delivery{}
 		if err := get(tx.Bucket(bucketDeliveries).Get(k), p); err != nil {
@@ -197,15 +193,15 @@ func (d *Deliverer) given(tx *bbolt.Tx, q *queue, all bool) (ds []*Delivery, err
 		}
 		p.key = k
 		if ds = append(ds, p); !all {
-			return ds, nil
+			return ds
 		}
 	}
 	for _, m := range q.memory {
 		if ds = append(ds, m); !all {
-			return ds, nil
+			return ds
 		}
 	}
-	return ds, nil
+	return ds
 }
 
 // evict forgets dead letters beyond age and space. Their last trace is the log.

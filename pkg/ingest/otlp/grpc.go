@@ -75,8 +75,7 @@ func (r *Receiver) RunGRPC(ctx context.Context, l net.Listener) error {
 		server.Stop()
 		<-drained
 	}
-	<-ended
-	return nil
+	return <-ended // nil, as it was stopped
 }
 
 // export is the one method there is.

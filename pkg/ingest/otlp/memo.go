@@ -151,7 +151,8 @@ func numbersOf(rm pmetric.ResourceMetrics) (out []numbers) {
 		key = appendAttributes(key, sm.Scope().Attributes())
 		scope := len(key)
 		for _, m := range sm.Metrics().All() {
-			points, monotonic := pmetric.NumberDataPointSlice{}, byte(0)
+			var points pmetric.NumberDataPointSlice
+			monotonic := byte(0)
 			switch m.Type() {
 			case pmetric.MetricTypeGauge:
 				points = m.Gauge().DataPoints()

@@ -196,6 +196,7 @@ func (b *batch) labelMessage(f field) error {
 			name, err = f.text()
 		case labelValue:
 			value, err = f.text()
+		default: // of later versions
 		}
 		if err != nil {
 			return err
@@ -298,6 +299,7 @@ func sample(m []byte, start protowire.Number) (p point, err error) {
 			p.t, err = f.integer()
 		case start:
 			p.start, err = f.integer()
+		default: // of later versions
 		}
 		if err != nil {
 			return p, err
