@@ -263,7 +263,7 @@ func (p *past) parts(open time.Duration) (out []stretch) {
 	}
 }
 
-// sendPart sends a part of the past in a request of its own, of which all is learnt or nothing.
+// sendPart sends a part of the past in a request of its own.
 func sendPart(ctx context.Context, u *url.URL, source *past, core *pipeline.Core, tick time.Duration, bar *progress) (answer filled, err error) {
 	reader, writer := io.Pipe()
 	sent := make(chan struct{})

@@ -224,7 +224,7 @@ func anomalyView(e *alert.Episode, units map[string]string) web.AnomalyView {
 	}
 	l := e.Labels
 	view := web.AnomalyView{
-		Signal: l["signal"], Layer: l["layer"], Labels: l, Alertname: l["alertname"], Severity: l["severity"], Type: l["type"],
+		Signal: l["signal"], Layer: l["layer"], Labels: l, Alertname: l["alertname"], Severity: e.Severity(), Type: l["type"],
 		Direction: l["direction"], StartsAt: time.UnixMilli(e.StartsAt).UTC(), State: "firing", Unit: units[l["signal"]],
 		Observed: number("observed"), Expected: number("expected"), Lower: number("lower"), Upper: number("upper"), Score: number("score"),
 		Summary: e.Annotations["summary"], Annotations: e.Annotations,

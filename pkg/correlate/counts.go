@@ -105,7 +105,7 @@ func otherMedians(f *Frame, x []float64) []float64 {
 func swing(x, expected []float64, more float64) float64 {
 	var dev, mu []float64
 	for t, v := range x {
-		if m := expected[t]; v == v && m > 0 {
+		if m := expected[t]; v >= 0 && m > 0 {
 			dev, mu = append(dev, 2*math.Abs(math.Sqrt(v+0.375)-math.Sqrt(m+0.375))), append(mu, m)
 		}
 	}
@@ -134,10 +134,13 @@ func swing(x, expected []float64, more float64) float64 {
 	return hi
 }
 
-// below is the probability of at most v events where m are expected.
+// below is the probability of at most v events where m are expected. Less than none, as of a net amount, is out of the question.
 func below(v, m, s, more float64) float64 {
 	if !(m > 0) {
 		return 1
+	}
+	if v < 0 {
+		return 0
 	}
 	r, p := negative(m, s, more)
 	return mathext.RegIncBeta(r, math.Floor(v)+1, p)
@@ -145,7 +148,7 @@ func below(v, m, s, more float64) float64 {
 
 // above is the probability of at least v events where m are expected.
 func above(v, m, s, more float64) float64 {
-	if v = math.Ceil(v); v < 1 {
+	if v = math.Ceil(v); v < 1 || !(m > 0) {
 		return 1
 	}
 	r, p := negative(m, s, more)
@@ -154,7 +157,7 @@ func above(v, m, s, more float64) float64 {
 
 // negative are the parameters of the distribution: size and probability.
 func negative(m, s, more float64) (r, p float64) {
-	variance := (m + s*s*m*m) * more
+	variance := max((m+s*s*m*m)*more, m*(1+1e-9))
 	r = m * m / (variance - m)
 	return r, r / (r + m)
 }

@@ -107,3 +107,21 @@ func TestNegativeBinomial(t *testing.T) {
 		t.Errorf("variance %g", v)
 	}
 }
+
+// A net amount that falls below zero in a few hours is no reason to fail: those hours are out of the question.
+func TestNegativeHoursOfACount(t *testing.T) {
+	for _, s := range []float64{0, 0.3} {
+		if p := below(-5000, 100, s, 1); p != 0 {
+			t.Errorf("P(X ≤ −5000) = %g", p)
+		}
+		if p := above(-5000, -3, s, 1); p != 1 {
+			t.Errorf("P(X ≥ −5000) = %g", p)
+		}
+		if p := below(90, 100, s, 1); !(p > 0 && p < 1) {
+			t.Errorf("P(X ≤ 90) = %g", p)
+		}
+	}
+	if s := swing([]float64{100, -5000, 104, 97}, []float64{100, 100, 100, 100}, 1); math.IsNaN(s) {
+		t.Error("the swing is no number")
+	}
+}

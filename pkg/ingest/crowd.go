@@ -107,6 +107,15 @@ func (m *member) Read(b []byte) (int, error) {
 	return n, err
 }
 
+// Write implements net.Conn.
+func (m *member) Write(b []byte) (int, error) {
+	n, err := m.Conn.Write(b)
+	if n > 0 {
+		m.heard.Store(int64(time.Since(m.opened)))
+	}
+	return n, err
+}
+
 // Close implements net.Conn.
 func (m *member) Close() error {
 	m.crowd.mtx.Lock()

@@ -348,7 +348,7 @@ func (b *Backfill) merge(core *Core, of *Signal, from *Series) error {
 	}
 	var history []baseline.Summary
 	err = b.ledger.View(func(tx *bbolt.Tx) (err error) {
-		_, history, err = to.recall(tx, b.scratch.forgotten, sr.ID, to.Label(sr), wholeHistory)
+		_, history, err = to.recall(tx, core.forgotten, sr.ID, to.Label(sr), wholeHistory) // as it is by now
 		return err
 	})
 	if err != nil {

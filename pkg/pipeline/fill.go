@@ -3,13 +3,13 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
 
-	"github.com/baseliner/baseliner/pkg/baseline"
 	"github.com/baseliner/baseliner/pkg/state"
 )
 
@@ -57,14 +57,18 @@ func (in *Instance) Fill(ctx context.Context, now time.Time, between Between, po
 		return nil, err
 	}
 	defer b.Abort()
+	behind, err := in.marked(b.mark)
+	if err != nil {
+		return b, err
+	}
 	if err := points(b); err != nil {
 		return b, err
 	}
-	return b, in.merge(ctx, b, between)
+	return b, in.merge(ctx, b, behind, between)
 }
 
-// merge takes over what a backfill learnt.
-func (in *Instance) merge(ctx context.Context, b *Backfill, between Between) error {
+// merge takes over what a backfill learnt. behind says that the ledger held more already that no model knows: the mark stays.
+func (in *Instance) merge(ctx context.Context, b *Backfill, behind bool, between Between) error {
 	if err := in.mergeSeries(ctx, b, between); err != nil {
 		return err
 	}
@@ -75,8 +79,20 @@ func (in *Instance) merge(ctx context.Context, b *Backfill, between Between) err
 		if err != nil {
 			return err
 		}
+		if behind {
+			return in.Snapshot()
+		}
 		return in.settle(b.mark)
 	})
+}
+
+// marked tells whether somebody before left summaries that no model knows.
+func (in *Instance) marked(mark string) (found bool, err error) {
+	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		found = state.Meta(tx, mark) != nil
+		return nil
+	})
+	return found, err
 }
 
 // mergeSeries takes over what a backfill learnt of series, some of them between two ticks. The models do not know all that
@@ -126,25 +142,32 @@ func (in *Instance) settle(marks ...string) error {
 	})
 }
 
-// catchUp folds every series anew when a process ended between writing summaries of the past and folding them.
+// catchUp folds every series anew when a process ended between writing summaries of the past and folding them. The recent course
+// stays.
 func (in *Instance) catchUp() (marks []string, err error) {
-	err = in.o.Ledger.View(func(tx *bbolt.Tx) error {
-		for _, mark := range []string{unfoldedBackfill, unfoldedLate} {
-			if state.Meta(tx, mark) != nil {
-				marks = append(marks, mark)
+	for _, mark := range []string{unfoldedBackfill, unfoldedLate} {
+		found, err := in.marked(mark)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			marks = append(marks, mark)
+		}
+	}
+	if len(marks) == 0 {
+		return nil, nil
+	}
+	in.o.Logger.Info("history that was filled is not in the models yet; they are folded anew", "series", in.core.Size())
+	return marks, in.o.Ledger.View(func(tx *bbolt.Tx) error {
+		for _, s := range in.core.signals {
+			for _, sr := range s.series {
+				_, history, err := s.recall(tx, in.core.forgotten, sr.ID, s.Label(sr), wholeHistory)
+				if err != nil {
+					return fmt.Errorf("read history of %s: %w", s.Def.Name, err)
+				}
+				sr.model.Refold(history)
 			}
 		}
 		return nil
 	})
-	if err != nil || len(marks) == 0 {
-		return nil, err
-	}
-	var jobs []refolding
-	for _, s := range in.core.signals {
-		for _, sr := range s.series {
-			jobs = append(jobs, refolding{s, sr, wholeHistory})
-		}
-	}
-	in.o.Logger.Info("history that was filled is not in the models yet; they are folded anew", "series", len(jobs))
-	return marks, relearn(in.o.Ledger, in.core.forgotten, jobs, func(j refolding, m *baseline.Model, _ []baseline.Summary) { j.series.model.Relearn(m) })
 }

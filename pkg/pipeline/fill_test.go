@@ -93,6 +93,64 @@ func TestAFillThatWasCutShortIsFoldedAtTheNextStart(t *testing.T) {
 	}
 }
 
+// A later fill of one series does not hide that another was left behind; the recent course of all of them stays.
+func TestAMarkStaysUntilAllIsFolded(t *testing.T) {
+	const from, to = plantStart - 54*hourMillis, plantStart - plantStep
+	d := loadSignal()
+	p := newPlant(t, d)
+	p.run(plantStart + 6*hourMillis + 6*plantStep)
+	p.restart(d)
+	recent := fmt.Sprint(p.in.core.signals[0].series[0].model.Recent)
+	killed := errors.New("killed")
+	n := 0
+	err := p.pour(2, from, to, func(f func() error) error {
+		if n++; n == 2 {
+			return killed
+		}
+		return f()
+	})
+	if !errors.Is(err, killed) {
+		t.Fatal(err)
+	}
+	if err := p.pour(1, from, to, func(f func() error) error { return f() }); err != nil {
+		t.Fatal(err)
+	}
+	p.restart(d)
+	for _, sr := range p.in.core.signals[0].series {
+		if sr.model.Slow.Hours < 52 {
+			t.Errorf("%s knows %d hours", sr.Labels, sr.model.Slow.Hours)
+		}
+	}
+	if got := fmt.Sprint(p.in.core.signals[0].series[0].model.Recent); got != recent {
+		t.Error("the recent course is another")
+	}
+}
+
+// What is unlearned while a past is filled is not learnt by it.
+func TestUnlearnedWhileAPastIsFilled(t *testing.T) {
+	const from, to = plantStart - 54*hourMillis, plantStart - plantStep
+	p := newPlant(t, loadSignal())
+	p.run(plantStart + 6*hourMillis)
+	n := 0
+	err := p.pour(1, from, to, func(f func() error) error {
+		if n++; n == 2 {
+			if _, err := p.unlearned.Put(state.Unlearned{From: from, To: from + 20*hourMillis}); err != nil {
+				return err
+			}
+			if err := p.tick(p.next()); err != nil {
+				return err
+			}
+		}
+		return f()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := p.in.core.signals[0].series[0].model.Slow.Hours; n < 32 || n > 42 {
+		t.Errorf("%d hours are known of 60 without 20", n)
+	}
+}
+
 // Ticks go on while a past is merged, and see the same as after it.
 func TestTicksGoOnWhileAPastIsMerged(t *testing.T) {
 	const end = plantStart + 6*hourMillis + 3*plantStep

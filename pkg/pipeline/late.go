@@ -67,6 +67,10 @@ func (in *Instance) relearnHour(ctx context.Context, hour int64, between Between
 	if err != nil {
 		return err
 	}
+	behind, err := in.marked(unfoldedLate)
+	if err != nil {
+		return err
+	}
 	n := 0
 	for _, d := range defs {
 		if d.Interval == signal.Day {
@@ -82,7 +86,12 @@ func (in *Instance) relearnHour(ctx context.Context, hour int64, between Between
 		return nil
 	}
 	in.o.Logger.Info("an hour was learnt anew with what came late", "hour", clockText(hour*hourMillis), "series", n)
-	return between(func() error { return in.settle(unfoldedLate) })
+	return between(func() error {
+		if behind { // of an hour that failed: the next start folds it
+			return in.Snapshot()
+		}
+		return in.settle(unfoldedLate)
+	})
 }
 
 // relearnSignal returns how many series of the signal have changed.

@@ -120,11 +120,14 @@ func NewWeekly(in WeeklyInput) *Weekly {
 	return out
 }
 
-// sum adds up what the incidents took. Several figures of an incident often hold the same loss, orders and conversion as an
+// sum adds up what the incidents took that began in the week. Several figures of an incident often hold the same loss, orders and conversion as an
 // example; so of each the dearest signal counts, with all of its series. Errors of incidents are taken for independent.
 func (w *Weekly) sum() {
 	squares := map[string][2]float64{}
 	for i := range w.Incidents {
+		if w.Incidents[i].Start.Before(w.From) {
+			continue // the week before has counted it
+		}
 		unit, r, ok := w.Incidents[i].cost()
 		if !ok {
 			continue

@@ -29,6 +29,7 @@ func (l *Ledger) splitDays() error {
 				return nil
 			}
 			b := tx.Bucket(summariesBucket)
+			b.FillPercent = 0.95
 			var days [][]byte
 			c := b.Cursor()
 			for k, _ := c.Seek(from); k != nil && len(days) < splitAtOnce; k, _ = c.Next() {
@@ -63,7 +64,7 @@ func splitDay(b *bbolt.Bucket, key []byte) error {
 	for len(record) > 0 {
 		s, n, err := baseline.DecodeSummary(recordNumber(key), record)
 		if err != nil {
-			return err
+			return nil // the rest of the day cannot be read, and never could
 		}
 		if k := summaryKey(SeriesID(key[:len(SeriesID{})]), s.Hour); !bytes.Equal(k, last) {
 			last, part = k, nil

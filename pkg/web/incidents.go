@@ -141,11 +141,14 @@ func (h *handler) ownIncidents(r *http.Request) (answer, error) {
 	if states := []string{"", "open", "resolved", "merged"}; !slices.Contains(states, state) {
 		return answer{}, &apiError{typ: errBadData, err: fmt.Errorf("invalid parameter \"state\": %q is not one of open, resolved, merged", state)}
 	}
-	take := func(i *IncidentView) (more bool) {
+	take := func(i *IncidentView) (more bool) { // a page ends between two instants: the next one begins before its last
+		if limit > 0 && len(out) >= limit && !i.StartsAt.Equal(out[len(out)-1].StartsAt) {
+			return false
+		}
 		if state == "" || i.State == state {
 			out = append(out, *i)
 		}
-		return limit == 0 || len(out) < limit
+		return true
 	}
 	if state != "open" {
 		err = h.Incidents.Each(before, take)

@@ -149,7 +149,7 @@ func TestAViewReadsFewIncidents(t *testing.T) {
 	}
 	o.Incidents = many
 	h := newTestHandler(t, o)
-	for path, most := range map[string]int{"/": maxEndedCards, "/incident?id=999": 0, "/api/baseliner/v1/incidents?limit=10": 10, "/api/baseliner/v1/incidents/999": 0, "/api/baseliner/v1/incidents?state=open": 0} {
+	for path, most := range map[string]int{"/": maxEndedCards, "/incident?id=999": 0, "/api/baseliner/v1/incidents?limit=10": 11, "/api/baseliner/v1/incidents/999": 0, "/api/baseliner/v1/incidents?state=open": 0} {
 		many.read = 0
 		if w := get(t, h, path); w.Code != http.StatusOK || many.read > most {
 			t.Errorf("%s: %d, %d incidents were read, want at most %d", path, w.Code, many.read, most)

@@ -173,7 +173,7 @@ func (f *Fanout) visible(es []alert.Episode) []alert.Episode {
 	now := f.now().UnixMilli()
 	out := es[:0]
 	for _, e := range es {
-		if !e.Firing || quiet(e.Labels, now) == "" {
+		if !e.Firing || quiet(e.Shown(), now) == "" {
 			out = append(out, e)
 		}
 	}

@@ -78,7 +78,7 @@ func (m *memo) recall(ms []numbers, now time.Time) (series []*known, all bool) {
 			} else if k == nil {
 				if k = old[string(key)]; k != nil {
 					m.put(one.context, string(key), k, now)
-					young = m.young.metrics[one.context]
+					young, old = m.young.metrics[one.context], m.old.metrics[one.context]
 				}
 			}
 			all = all && k != nil
