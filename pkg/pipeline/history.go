@@ -18,7 +18,7 @@ const (
 	// finalAfter is when an hour's recording is complete: late points come until a quarter past.
 	finalAfter = hourMillis / 4
 	// historySteps is how many steps of a value fill its band: a chart of an old day shows no more.
-	historySteps = 64
+	historySteps = 48
 )
 
 // bands are kept once an hour and drawn by interpolation.
