@@ -55,12 +55,19 @@ func encodeDeviation(d float64) int8 {
 	return int8(1 + q)
 }
 
-func decodeDeviation(s int8) float64 {
-	switch {
-	case s == 0:
-		return math.NaN()
-	case s < 0:
-		return -math.Sinh(float64(-1-int(s))/courseSteps) / courseFine
+func decodeDeviation(s int8) float64 { return deviations[uint8(s)] }
+
+// deviations are what the 256 slots stand for.
+var deviations = func() (all [256]float64) {
+	for i := range all {
+		switch s := int8(uint8(i)); {
+		case s == 0:
+			all[i] = math.NaN()
+		case s < 0:
+			all[i] = -math.Sinh(float64(-1-int(s))/courseSteps) / courseFine
+		default:
+			all[i] = math.Sinh(float64(s-1)/courseSteps) / courseFine
+		}
 	}
-	return math.Sinh(float64(s-1)/courseSteps) / courseFine
-}
+	return all
+}()

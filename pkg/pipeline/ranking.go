@@ -20,7 +20,22 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 	for k := int64(incident.CourseSlots) - 1; k >= 0; k-- {
 		what.Times = append(what.Times, t-t%pace-k*pace)
 	}
-	suspects := map[*float64]incident.Suspect{} // by the first of their values
+	column := func(s *Signal, sr *Series) incident.Series {
+		return incident.Series{
+			Name: s.Def.Name + sr.Labels.String(), Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.place(s, sr),
+			Outcome: sr == outcome, Values: sr.recently(s, what.Times),
+		}
+	}
+	what.Series = []incident.Series{column(of, outcome)}
+	if _, err := incident.Rank(what); err != nil { // too little is known of it yet: no need to collect the others
+		return story
+	}
+	what.Series = what.Series[:0]
+	type member struct {
+		*Signal
+		*Series
+	}
+	members := map[*float64]member{} // by the first of their values
 	for _, s := range c.signals {
 		if s.Def.Layer > of.Def.Layer {
 			continue
@@ -29,18 +44,18 @@ func (c *Core) rank(t int64, of *Signal, outcome *Series, from int64, g *inciden
 			if sr != outcome && !sr.moved(s, from, t) {
 				continue
 			}
-			one := incident.Series{Name: s.Def.Name + sr.Labels.String(), Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.place(s, sr), Outcome: sr == outcome}
-			one.Values = sr.recently(s, what.Times)
-			suspects[&one.Values[0]] = incident.Suspect{Signal: s.Def.Name, Layer: s.Def.Layer, Service: c.service(s, sr), Labels: sr.Labels}
+			one := column(s, sr)
+			members[&one.Values[0]] = member{s, sr}
 			what.Series = append(what.Series, one)
 		}
 	}
 	ranking, err := incident.Rank(what)
-	if err != nil { // too little is known yet
+	if err != nil {
 		return story
 	}
 	suspect := func(cause *incident.Cause) incident.Suspect {
-		x := suspects[&cause.Series.Values[0]]
+		m := members[&cause.Series.Values[0]]
+		x := incident.Suspect{Signal: m.Def.Name, Layer: m.Def.Layer, Service: c.service(m.Signal, m.Series), Labels: m.Labels}
 		x.Label, x.Score, x.Shift, x.CoMovement, x.Onset = cause.Label, cause.Score, cause.Shift, cause.CoMovement, cause.Onset
 		x.Member = in != nil && slices.ContainsFunc(in.Members, func(m incident.Anomaly) bool { return m.Signal == x.Signal && m.Labels.Equal(x.Labels) })
 		return x
