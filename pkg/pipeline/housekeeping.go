@@ -111,8 +111,9 @@ func (in *Instance) Snapshot() error {
 		return errors.New("the ledger has not taken everything yet: a snapshot now would hide it from a restart")
 	}
 	in.mu.RLock()
-	b, err := in.core.AppendBinary(nil)
+	b, err := in.core.AppendBinary(make([]byte, 0, in.snapshotSize+in.snapshotSize/16)) // else it is copied ten times over
 	in.mu.RUnlock()
+	in.snapshotSize = len(b)
 	if err == nil {
 		err = state.SaveSnapshot(in.o.Dir, in.last, b)
 	}

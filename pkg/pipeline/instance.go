@@ -96,13 +96,14 @@ type Instance struct {
 	last    int64             // newest tick
 	failing map[string]string // signal → last error
 
-	snapshotAt int64
-	historyTo  int64 // hours before this one are in history
-	pruned     int64 // day of the last pruning
-	lateTo     int64 // hours before this one are closed to what comes late
-	lateSeen   int64 // late samples by then; −1 after a restart, when some may have come before
-	relearning atomic.Bool
-	beside     func(work func(context.Context, Between)) // runs long work beside the ticks; nil: at once, as when simulated
+	snapshotAt   int64
+	snapshotSize int   // bytes of the last one
+	historyTo    int64 // hours before this one are in history
+	pruned       int64 // day of the last pruning
+	lateTo       int64 // hours before this one are closed to what comes late
+	lateSeen     int64 // late samples by then; −1 after a restart, when some may have come before
+	relearning   atomic.Bool
+	beside       func(work func(context.Context, Between)) // runs long work beside the ticks; nil: at once, as when simulated
 	// What a failed commit left for the next one.
 	transitions []Transition
 	incidents   []state.Incident
